@@ -1,0 +1,4 @@
+//! stancekit
+pub mod error;
+pub mod sparse;
+pub use error::{Error, ErrorKind, Result};
