@@ -1,4 +1,6 @@
 //! stancekit
 pub mod error;
+pub mod features;
 pub mod sparse;
+pub mod text;
 pub use error::{Error, ErrorKind, Result};

@@ -30,6 +30,11 @@ impl SparseRows {
         Self { starts: vec![0], indices: Vec::new(), values: Vec::new(), n_columns }
     }
 
+    /// No rows yet, with room for `n_values` values.
+    pub fn with_capacity(n_columns: usize, n_values: usize) -> Self {
+        Self { starts: vec![0], indices: Vec::with_capacity(n_values), values: Vec::with_capacity(n_values), n_columns }
+    }
+
     /// Takes over the three arrays of a compressed-row matrix.
     ///
     /// # Errors

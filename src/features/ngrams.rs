@@ -1,0 +1,499 @@
+//! From a text to the keys of its n-grams, block by block.
+//!
+//! [`Extractor`] knows the blocks of a model; a [`NgramScratch`] per thread holds the buffers. Nothing is looked up or counted here. The same code
+//! serves training, prediction and explanation, so that they cannot disagree; only explanation and vocabulary building ask for the n-gram's
+//! string, from the span that comes with each key.
+
+use crate::features::hash;
+use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
+use crate::text::tokenize::{for_each_word, lower_into};
+
+/// Words this close to the target mention are "near".
+const NEAR_WORDS: usize = 4;
+/// Words of negation; scope runs to the next punctuation mark, at most [`NEGATION_SCOPE`] words on.
+const NEGATORS: [&str; 24] = [
+    "not", "no", "never", "nor", "neither", "without", "cannot", "can't", "don't", "doesn't", "didn't", "won't", "wouldn't",
+    "isn't", "aren't", "wasn't", "weren't", "hasn't", "haven't", "denies", "denied", "deny", "nothing", "none",
+];
+const NEGATION_SCOPE: usize = 6;
+const MARK_NEGATED: u64 = 1;
+const MARK_LEFT: u64 = 2;
+const MARK_RIGHT: u64 = 3;
+const MARK_NEAR_LEFT: u64 = 4;
+const MARK_NEAR_RIGHT: u64 = 5;
+
+/// A text to classify, with the mention that the question is about where there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Passage<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Byte range of the target mention in `text`, on character boundaries.
+    pub target: Option<(usize, usize)>,
+}
+
+impl<'a> From<&'a str> for Passage<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { text, target: None }
+    }
+}
+
+/// The buffers of one thread.
+#[derive(Debug, Default)]
+pub struct NgramScratch {
+    lowered: String,
+    padded: String,
+    hashtags: String,
+    /// Code points of a word that is not ASCII, with their byte offsets in `padded`.
+    points: Vec<(u32, u32)>,
+    /// Words of the text: key, first and end byte in `lowered`; filled where spans are asked for or marks need all words.
+    words: Vec<Word>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    key: u64,
+    start: u32,
+    end: u32,
+}
+
+/// Where an n-gram stands: words `first..end` of the text, or bytes of the padded text, by the block's analyzer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    first: u32,
+    end: u32,
+    mark: u64,
+}
+
+/// Turns texts into n-gram keys by the settings of a model.
+#[derive(Debug, Clone)]
+pub struct Extractor {
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    analyzer: Analyzer,
+    shortest: usize,
+    longest: usize,
+    params: TfidfParams,
+    salt: u64,
+    /// Keys of the stop words, sorted.
+    stop_keys: Vec<u64>,
+    /// Keys of the negators, sorted; empty where negation is off.
+    negator_keys: Vec<u64>,
+}
+
+impl Extractor {
+    /// An extractor for checked settings.
+    pub fn new(params: &FeatureParams) -> Self {
+        let blocks = params.blocks.iter().enumerate().map(|(b, block)| Block::new(b, block)).collect();
+        Self { blocks }
+    }
+
+    /// Number of blocks.
+    pub fn n_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Calls `emit` with the key of every n-gram of the block, in text order, repetitions included.
+    #[inline]
+    pub(crate) fn keys(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
+        self.run::<false>(block, passage, scratch, |key, _| emit(key));
+    }
+
+    /// Like [`Self::keys`], with the place of each n-gram, which [`Self::name`] turns into its string.
+    pub(crate) fn spans(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, emit: impl FnMut(u64, Span)) {
+        self.run::<true>(block, passage, scratch, emit);
+    }
+
+    /// The string of an n-gram, directly after [`Self::spans`] gave its span.
+    pub(crate) fn name(&self, block: usize, span: Span, scratch: &NgramScratch) -> String {
+        let block = &self.blocks[block];
+        if block.analyzer == Analyzer::CharWb {
+            return scratch.padded[span.first as usize..span.end as usize].to_owned();
+        }
+        let text = block.source(scratch);
+        let words = &scratch.words[span.first as usize..span.end as usize];
+        let name = words.iter().map(|w| &text[w.start as usize..w.end as usize]).collect::<Vec<_>>().join(" ");
+        match span.mark {
+            MARK_NEGATED => format!("not({name})"),
+            MARK_LEFT => format!("left({name})"),
+            MARK_RIGHT => format!("right({name})"),
+            MARK_NEAR_LEFT => format!("near_left({name})"),
+            MARK_NEAR_RIGHT => format!("near_right({name})"),
+            _ => name,
+        }
+    }
+
+    #[inline]
+    fn run<const SPANS: bool>(
+        &self,
+        block: usize,
+        passage: Passage<'_>,
+        scratch: &mut NgramScratch,
+        emit: impl FnMut(u64, Span),
+    ) {
+        let block = &self.blocks[block];
+        if block.analyzer == Analyzer::Target && passage.target.is_none() {
+            return;
+        }
+        let target = block.prepare(passage, scratch);
+        match block.analyzer {
+            Analyzer::CharWb => block.char_ngrams(scratch, emit),
+            Analyzer::Word if SPANS || block.negation_is_on() || target.is_some() => {
+                block.word_ngrams_listed(target, scratch, emit)
+            }
+            Analyzer::Word => block.word_ngrams(scratch, emit),
+            Analyzer::Target => block.target_words(target, scratch, emit),
+        }
+    }
+}
+
+impl Block {
+    fn new(index: usize, params: &TfidfParams) -> Self {
+        let salt = hash::block_salt(index);
+        let keys = |words: &mut dyn Iterator<Item = &str>| {
+            let mut keys: Vec<u64> = words.map(|w| hash::word(w.as_bytes(), salt)).collect();
+            keys.sort_unstable();
+            keys
+        };
+        Self {
+            analyzer: params.analyzer,
+            shortest: usize::from(params.ngrams.0),
+            longest: usize::from(params.ngrams.1),
+            params: params.clone(),
+            salt,
+            stop_keys: keys(&mut params.stop_words.iter().map(String::as_str)),
+            negator_keys: if params.negation { keys(&mut NEGATORS.into_iter()) } else { Vec::new() },
+        }
+    }
+
+    fn negation_is_on(&self) -> bool {
+        !self.negator_keys.is_empty()
+    }
+
+    /// The text that word spans point into.
+    fn source<'a>(&self, scratch: &'a NgramScratch) -> &'a str {
+        &scratch.lowered
+    }
+
+    /// Fills `lowered` (and `padded` for characters). The target's byte range moves along: it is returned in bytes of `lowered`.
+    fn prepare(&self, passage: Passage<'_>, scratch: &mut NgramScratch) -> Option<(usize, usize)> {
+        let NgramScratch { lowered, padded, hashtags, .. } = scratch;
+        let target = match passage.target {
+            Some((start, end)) if self.analyzer != Analyzer::CharWb => {
+                // Lower-casing may change byte lengths, so the three parts are done apart.
+                lowered.clear();
+                let mut bounds = [0; 2];
+                let mut part = String::new();
+                for (i, slice) in
+                    [&passage.text[..start], &passage.text[start..end], &passage.text[end..]].into_iter().enumerate()
+                {
+                    self.lower(slice, &mut part);
+                    lowered.push_str(&part);
+                    if i < 2 {
+                        bounds[i] = lowered.len();
+                    }
+                }
+                return Some((bounds[0], bounds[1]));
+            }
+            Some((start, end)) => {
+                // Characters of the mention are no evidence: they are left out.
+                hashtags.clear();
+                hashtags.push_str(&passage.text[..start]);
+                hashtags.push(' ');
+                hashtags.push_str(&passage.text[end..]);
+                self.lower(hashtags, lowered);
+                None
+            }
+            None if self.params.split_hashtags && passage.text.contains('#') => {
+                split_hashtags_into(passage.text, hashtags);
+                self.lower(hashtags, lowered);
+                None
+            }
+            None => {
+                self.lower(passage.text, lowered);
+                None
+            }
+        };
+        if self.analyzer == Analyzer::CharWb {
+            pad_words(lowered, padded);
+        }
+        target
+    }
+
+    fn lower(&self, text: &str, lowered: &mut String) {
+        if self.params.lowercase {
+            lower_into(text, lowered);
+        } else {
+            lowered.clear();
+            lowered.push_str(text);
+        }
+    }
+
+    #[inline]
+    fn is_stop_word(&self, key: u64) -> bool {
+        !self.stop_keys.is_empty() && self.stop_keys.binary_search(&key).is_ok()
+    }
+
+    /// The fast path: keys as the words are read, with the last few word keys in registers.
+    #[inline]
+    fn word_ngrams(&self, scratch: &NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let nowhere = Span { first: 0, end: 0, mark: 0 };
+        let (shortest, longest) = (self.shortest, self.longest);
+        // ends[n - 1]: key of the n-gram that ends in the last word.
+        let mut ends = [0_u64; 8];
+        let mut n_words = 0;
+        for_each_word(&scratch.lowered, self.params.words, |word, _| {
+            let key = hash::word(word.as_bytes(), self.salt);
+            if self.is_stop_word(key) {
+                return;
+            }
+            n_words += 1;
+            for n in (2..=longest.min(n_words)).rev() {
+                ends[n - 1] = hash::append_word(ends[n - 2], key);
+            }
+            ends[0] = key;
+            for n in shortest..=longest.min(n_words) {
+                emit(ends[n - 1], nowhere);
+            }
+        });
+    }
+
+    /// The words of `lowered`, target words replaced by one placeholder, stop words left out; also the placeholder's position.
+    fn list_words(&self, target: Option<(usize, usize)>, lowered: &str, words: &mut Vec<Word>) -> Option<usize> {
+        words.clear();
+        let mut mention = None;
+        for_each_word(lowered, self.params.words, |word, start| {
+            let end = start + word.len();
+            if let Some((from, to)) = target
+                && start < to
+                && end > from
+            {
+                if mention.is_none() {
+                    mention = Some(words.len());
+                    words.push(Word { key: hash::word(b"\0target", self.salt), start: from as u32, end: to as u32 });
+                }
+                return;
+            }
+            let key = hash::word(word.as_bytes(), self.salt);
+            if !self.is_stop_word(key) {
+                words.push(Word { key, start: start as u32, end: end as u32 });
+            }
+        });
+        mention
+    }
+
+    fn word_ngrams_listed(&self, target: Option<(usize, usize)>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let NgramScratch { lowered, words, .. } = scratch;
+        self.list_words(target, lowered, words);
+        for last in 0..words.len() {
+            for n in self.shortest..=self.longest.min(last + 1) {
+                let first = last + 1 - n;
+                let key = words[first + 1..=last].iter().fold(words[first].key, |key, w| hash::append_word(key, w.key));
+                emit(key, Span { first: first as u32, end: last as u32 + 1, mark: 0 });
+            }
+        }
+        if self.negation_is_on() {
+            self.negated_words(lowered, words, emit);
+        }
+    }
+
+    fn negated_words(&self, lowered: &str, words: &[Word], mut emit: impl FnMut(u64, Span)) {
+        let mut scope = 0;
+        for (i, word) in words.iter().enumerate() {
+            let gap_start = if i == 0 { 0 } else { words[i - 1].end as usize };
+            let gap = lowered.get(gap_start..word.start as usize).unwrap_or("");
+            if gap.contains(['.', ',', ';', ':', '!', '?', '(', ')', '"', '—']) {
+                scope = 0;
+            }
+            if self.negator_keys.binary_search(&word.key).is_ok() {
+                scope = NEGATION_SCOPE;
+            } else if scope > 0 {
+                scope -= 1;
+                emit(hash::marked(word.key, MARK_NEGATED), Span { first: i as u32, end: i as u32 + 1, mark: MARK_NEGATED });
+            }
+        }
+    }
+
+    fn target_words(&self, target: Option<(usize, usize)>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let NgramScratch { lowered, words, .. } = scratch;
+        let Some(mention) = self.list_words(target, lowered, words) else { return };
+        for (i, word) in words.iter().enumerate() {
+            if i == mention {
+                continue;
+            }
+            let (side, near) = if i < mention { (MARK_LEFT, MARK_NEAR_LEFT) } else { (MARK_RIGHT, MARK_NEAR_RIGHT) };
+            let one = Span { first: i as u32, end: i as u32 + 1, mark: side };
+            emit(hash::marked(word.key, side), one);
+            if i.abs_diff(mention) > NEAR_WORDS {
+                continue;
+            }
+            emit(hash::marked(word.key, near), Span { mark: near, ..one });
+            if let Some(next) = words.get(i + 1) {
+                let pair = hash::append_word(word.key, next.key);
+                emit(hash::marked(pair, near), Span { first: i as u32, end: i as u32 + 2, mark: near });
+            }
+        }
+    }
+
+    fn char_ngrams(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let NgramScratch { padded, points, .. } = scratch;
+        let bytes = padded.as_bytes();
+        let mut start = 0;
+        // Each word lies between two spaces of `padded`, which it shares with its neighbours.
+        while start + 1 < bytes.len() {
+            let length = bytes[start + 1..].iter().position(|&b| b == b' ').unwrap_or(bytes.len() - start - 2);
+            let word = start..start + length + 2;
+            if bytes[word.clone()].is_ascii() {
+                self.slide(word.len(), |i| u32::from(bytes[word.start + i]), |i| (word.start + i) as u32, &mut emit);
+            } else {
+                points.clear();
+                points.extend(padded[word.clone()].char_indices().map(|(i, c)| (u32::from(c), (word.start + i) as u32)));
+                let end = word.end as u32;
+                self.slide(points.len(), |i| points[i].0, |i| points.get(i).map_or(end, |p| p.1), &mut emit);
+            }
+            start += length + 1;
+        }
+    }
+
+    /// All n-grams of one padded word of `length` code points, each key grown from the one before by one multiplication.
+    #[inline(always)]
+    fn slide(
+        &self,
+        length: usize,
+        point: impl Fn(usize) -> u32,
+        offset: impl Fn(usize) -> u32,
+        emit: &mut impl FnMut(u64, Span),
+    ) {
+        if length < self.shortest {
+            let key = (0..length).fold(hash::chars_start(self.salt), |key, i| hash::append_char(key, point(i)));
+            emit(key, Span { first: offset(0), end: offset(length), mark: 0 });
+            return;
+        }
+        for first in 0..=length - self.shortest {
+            let mut key = hash::chars_start(self.salt);
+            for n in 1..=self.longest.min(length - first) {
+                key = hash::append_char(key, point(first + n - 1));
+                if n >= self.shortest {
+                    emit(key, Span { first: offset(first), end: offset(first + n), mark: 0 });
+                }
+            }
+        }
+    }
+}
+
+/// The words of `text` with one space between them and at both ends.
+fn pad_words(text: &str, padded: &mut String) {
+    padded.clear();
+    padded.push(' ');
+    for word in text.split(is_python_space).filter(|w| !w.is_empty()) {
+        padded.push_str(word);
+        padded.push(' ');
+    }
+}
+
+/// What Python's `str.split()` splits at: Unicode white space and the four ASCII separators.
+fn is_python_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Writes `text` with the words of every hashtag behind it: "#StandWithUs" becomes "#StandWithUs Stand With Us".
+fn split_hashtags_into(text: &str, out: &mut String) {
+    out.clear();
+    let mut rest = text;
+    while let Some(at) = rest.find('#') {
+        let tag_end = rest[at + 1..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(rest.len(), |i| at + 1 + i);
+        out.push_str(&rest[..tag_end]);
+        push_camel_words(&rest[at + 1..tag_end], out);
+        rest = &rest[tag_end..];
+    }
+    out.push_str(rest);
+}
+
+/// Appends the camel-case words of a tag, each after a space; a tag of one word adds nothing.
+fn push_camel_words(tag: &str, out: &mut String) {
+    let mut starts = vec![0];
+    let chars: Vec<(usize, char)> = tag.char_indices().collect();
+    for i in 1..chars.len() {
+        let (before, here, after) = (chars[i - 1].1, chars[i].1, chars.get(i + 1).map(|c| c.1));
+        let begins_word = here.is_uppercase() && (before.is_lowercase() || after.is_some_and(char::is_lowercase));
+        if begins_word || here.is_numeric() != before.is_numeric() || before == '_' {
+            starts.push(chars[i].0);
+        }
+    }
+    if starts.len() == 1 {
+        return;
+    }
+    for (i, &start) in starts.iter().enumerate() {
+        let end = starts.get(i + 1).copied().unwrap_or(tag.len());
+        out.push(' ');
+        out.push_str(tag[start..end].trim_matches('_'));
+    }
+    out.push(' ');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(params: TfidfParams, passage: Passage<'_>) -> Vec<String> {
+        let extractor = Extractor::new(&FeatureParams { blocks: vec![params], hash_bits: None });
+        let mut scratch = NgramScratch::default();
+        let mut spans = Vec::new();
+        extractor.spans(0, passage, &mut scratch, |key, span| spans.push((key, span)));
+        let names = spans.iter().map(|(_, span)| extractor.name(0, *span, &scratch)).collect();
+        let mut keys = Vec::new();
+        extractor.keys(0, passage, &mut scratch, |key| keys.push(key));
+        assert_eq!(keys, spans.iter().map(|s| s.0).collect::<Vec<_>>());
+        names
+    }
+
+    #[test]
+    fn words_come_with_all_lengths_ending_in_them() {
+        assert_eq!(
+            names(TfidfParams::words(1, 3), "India says no".into()),
+            ["india", "says", "india says", "no", "says no", "india says no"]
+        );
+    }
+
+    #[test]
+    fn characters_stay_within_words() {
+        assert_eq!(names(TfidfParams::chars(2, 3), "ab c".into()), [" a", " ab", "ab", "ab ", "b ", " c", " c ", "c "]);
+    }
+
+    #[test]
+    fn a_word_shorter_than_the_shortest_counts_once() {
+        assert_eq!(names(TfidfParams::chars(4, 5), "a bcd".into()), [" a ", " bcd", " bcd ", "bcd "]);
+    }
+
+    #[test]
+    fn accents_are_one_character() {
+        assert_eq!(names(TfidfParams::chars(3, 3), "né".into()), [" né", "né "]);
+    }
+
+    #[test]
+    fn words_after_a_negator_are_marked_until_punctuation() {
+        let params = TfidfParams { negation: true, ..TfidfParams::words(1, 1) };
+        let names = names(params, "We do not want talks, they said".into());
+        assert_eq!(&names[7..], ["not(want)", "not(talks)"]);
+    }
+
+    #[test]
+    fn the_target_is_masked_and_its_neighbours_are_marked() {
+        let text = "Asim Munir praised İzmir";
+        let passage = Passage { text, target: Some((0, 10)) };
+        assert_eq!(names(TfidfParams::words(1, 1), passage)[1..], ["praised", "i̇zmir"]);
+        assert_eq!(
+            names(TfidfParams::target(), passage),
+            ["right(praised)", "near_right(praised)", "near_right(praised i̇zmir)", "right(i̇zmir)", "near_right(i̇zmir)"]
+        );
+    }
+
+    #[test]
+    fn hashtags_are_split_behind_themselves() {
+        let mut out = String::new();
+        split_hashtags_into("so #StandWithUS2020 and #peace_now #go", &mut out);
+        assert_eq!(out, "so #StandWithUS2020 Stand With US 2020  and #peace_now peace now  #go");
+    }
+}

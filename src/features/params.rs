@@ -1,0 +1,213 @@
+//! The settings of a feature block: one block is what one `TfidfVectorizer` of scikit-learn is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::text::tokenize::WordRule;
+
+/// What a block counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Analyzer {
+    /// Sequences of words.
+    Word,
+    /// Sequences of code points inside one white-space-separated word, padded with a space at either end (scikit-learn's `char_wb`).
+    CharWb,
+    /// Words marked with where they stand relative to the target mention: left, right or near. Empty for a text without a target.
+    Target,
+}
+
+/// The length that a block's vector is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Sum of absolute values.
+    L1,
+    /// Square root of the sum of squares.
+    L2,
+    /// No scaling.
+    None,
+}
+
+/// A bound on the number of texts that hold an n-gram.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DfBound {
+    /// So many texts.
+    Count(u32),
+    /// This share of all texts, 0 to 1.
+    Share(f64),
+}
+
+impl DfBound {
+    /// The bound in texts, of `n_texts`.
+    pub(crate) fn of(self, n_texts: usize) -> f64 {
+        match self {
+            Self::Count(count) => f64::from(count),
+            Self::Share(share) => share * n_texts as f64,
+        }
+    }
+}
+
+/// Settings of one TF-IDF block; names, meanings and defaults are those of scikit-learn's `TfidfVectorizer`, except where a field says so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TfidfParams {
+    /// What is counted. Default: words.
+    pub analyzer: Analyzer,
+    /// Shortest and longest n-gram, 1 to 8. Default: (1, 1).
+    pub ngrams: (u8, u8),
+    /// What a word is; ignored by `CharWb`. Default: scikit-learn's own pattern of two or more word characters.
+    pub words: WordRule,
+    /// Lower-case the text first. Default: true.
+    pub lowercase: bool,
+    /// Words dropped before n-grams are formed (lower case where `lowercase` is on). Default: none.
+    pub stop_words: Vec<String>,
+    /// N-grams in fewer texts are dropped. Default: 1.
+    pub min_df: DfBound,
+    /// N-grams in more texts are dropped. Default: share 1.
+    pub max_df: DfBound,
+    /// Keep only so many n-grams, those with the most occurrences; ties are broken by key. Default: all.
+    pub max_features: Option<usize>,
+    /// Count every n-gram of a text once. Default: false.
+    pub binary: bool,
+    /// Use 1 + ln(tf) for tf. Default: false.
+    pub sublinear_tf: bool,
+    /// Multiply by the inverse document frequency. Default: true.
+    pub use_idf: bool,
+    /// Add one to every document frequency and to the number of texts. Default: true.
+    pub smooth_idf: bool,
+    /// Length of a row. Default: L2.
+    pub norm: Norm,
+    /// Factor on the block after `norm`; scikit-learn has it in `FeatureUnion`. Default: 1.
+    pub weight: f32,
+    /// Mark the words in the scope of a negator ("not", "never", "denies") as features of their own. Not in scikit-learn; `Word` only. Default: false.
+    pub negation: bool,
+    /// Split hashtags into their words before counting. Not in scikit-learn. Default: false.
+    pub split_hashtags: bool,
+}
+
+impl Default for TfidfParams {
+    fn default() -> Self {
+        Self {
+            analyzer: Analyzer::Word,
+            ngrams: (1, 1),
+            words: WordRule::Sklearn,
+            lowercase: true,
+            stop_words: Vec::new(),
+            min_df: DfBound::Count(1),
+            max_df: DfBound::Share(1.0),
+            max_features: None,
+            binary: false,
+            sublinear_tf: false,
+            use_idf: true,
+            smooth_idf: true,
+            norm: Norm::L2,
+            weight: 1.0,
+            negation: false,
+            split_hashtags: false,
+        }
+    }
+}
+
+impl TfidfParams {
+    /// Word n-grams as this project uses them: Unicode words, sublinear tf, L2 norm.
+    pub fn words(shortest: u8, longest: u8) -> Self {
+        Self { ngrams: (shortest, longest), words: WordRule::Unicode, sublinear_tf: true, ..Self::default() }
+    }
+
+    /// Character n-grams within words, sublinear tf, L2 norm.
+    pub fn chars(shortest: u8, longest: u8) -> Self {
+        Self { analyzer: Analyzer::CharWb, ..Self::words(shortest, longest) }
+    }
+
+    /// Words by their place relative to the target mention.
+    pub fn target() -> Self {
+        Self { analyzer: Analyzer::Target, ..Self::words(1, 1) }
+    }
+}
+
+/// Settings of all features of a model: its blocks side by side, as in scikit-learn's `FeatureUnion`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeatureParams {
+    /// The blocks; a feature belongs to exactly one.
+    pub blocks: Vec<TfidfParams>,
+    /// Hash n-grams to 2^bits columns instead of learning a vocabulary, 10 to 28.
+    pub hash_bits: Option<u8>,
+}
+
+impl Default for FeatureParams {
+    /// Word 1–3-grams and character 2–5-grams.
+    fn default() -> Self {
+        Self { blocks: vec![TfidfParams::words(1, 3), TfidfParams::chars(2, 5)], hash_bits: None }
+    }
+}
+
+impl FeatureParams {
+    /// Checks every range.
+    ///
+    /// # Errors
+    ///
+    /// Names the first parameter that is outside its range.
+    pub fn validate(&self) -> Result<()> {
+        if self.blocks.is_empty() {
+            return Err(Error::parameter("no features").help("switch word or character n-grams on (--word-ngrams 1,3)"));
+        }
+        if self.blocks.len() > 16 {
+            return Err(Error::parameter("too many feature blocks").expected("at most 16").found(self.blocks.len().to_string()));
+        }
+        if let Some(bits) = self.hash_bits.filter(|bits| !(10..=28).contains(bits)) {
+            return Err(Error::parameter("hash bits out of range").expected("10 to 28").found(bits.to_string()));
+        }
+        self.blocks.iter().try_for_each(TfidfParams::validate)
+    }
+}
+
+impl TfidfParams {
+    fn validate(&self) -> Result<()> {
+        let (shortest, longest) = self.ngrams;
+        if shortest == 0 || longest < shortest || longest > 8 {
+            return Err(Error::parameter("n-gram lengths out of range")
+                .expected("1 <= shortest <= longest <= 8")
+                .found(format!("{shortest},{longest}")));
+        }
+        for (name, bound) in [("min_df", self.min_df), ("max_df", self.max_df)] {
+            if let DfBound::Share(share) = bound
+                && !(0.0..=1.0).contains(&share)
+            {
+                return Err(Error::parameter(format!("{name} out of range"))
+                    .expected("a count, or a share from 0 to 1")
+                    .found(share.to_string()));
+            }
+        }
+        if self.max_features == Some(0) {
+            return Err(Error::parameter("max_features out of range").expected("1 or more").found("0"));
+        }
+        if !(self.weight > 0.0 && self.weight.is_finite()) {
+            return Err(Error::parameter("block weight out of range")
+                .expected("a positive number")
+                .found(self.weight.to_string()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_legal_and_survive_json() {
+        let params = FeatureParams::default();
+        params.validate().unwrap();
+        let json = serde_json::to_string(&params).unwrap();
+        assert_eq!(serde_json::from_str::<FeatureParams>(&json).unwrap(), params);
+    }
+
+    #[test]
+    fn reversed_lengths_are_refused() {
+        let params = FeatureParams { blocks: vec![TfidfParams::words(3, 1)], hash_bits: None };
+        assert!(params.validate().unwrap_err().to_string().contains("3,1"));
+    }
+}
