@@ -14,4 +14,5 @@ mod tfidf;
 pub(crate) use counter::Counter;
 pub use ngrams::{Extractor, NgramScratch, Passage};
 pub use params::{Analyzer, DfBound, FeatureParams, Norm, TfidfParams};
-pub use tfidf::{Features, weigh_block};
+pub use tfidf::Features;
+pub(crate) use tfidf::{tf, weigh_block};

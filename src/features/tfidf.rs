@@ -332,7 +332,7 @@ pub(crate) fn tf(params: &TfidfParams, count: u32) -> f32 {
 
 /// The factor that brings a block's values to its norm and weight; 0 for a block without values.
 #[inline]
-pub fn weigh_block(params: &TfidfParams, values: impl Iterator<Item = f32>) -> f32 {
+pub(crate) fn weigh_block(params: &TfidfParams, values: impl Iterator<Item = f32>) -> f32 {
     let length = match params.norm {
         Norm::L2 => values.map(|v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt(),
         Norm::L1 => values.map(|v| f64::from(v.abs())).sum(),

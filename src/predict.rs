@@ -1,0 +1,315 @@
+//! The fast side of a model: from a text to scores, probabilities and labels, reading the model's arrays in place.
+//!
+//! [`Model`] is what is stored, [`Predictor`] what is fast: immutable, shared by all threads. A [`Scratch`] per thread holds every buffer, and the steady
+//! state allocates nothing. One text costs one pass over its n-grams: keys as the words are read, one index look-up per n-gram, and for each
+//! known one a record with its idf and the weights of all heads. Nothing depends on other texts, so that a row alone and in any batch gives the same bits.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::features::index::IndexView;
+use crate::features::{Counter, Extractor, NgramScratch, Passage, TfidfParams, tf, weigh_block};
+use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model, RECORD_IDF, RECORD_WEIGHTS, WeightKind};
+
+/// Counts up to here have their tf weight in a table.
+const TF_TABLE: usize = 64;
+
+/// A model laid out for prediction.
+#[derive(Debug, Clone)]
+pub struct Predictor {
+    model: Arc<Model>,
+    extractor: Extractor,
+    /// tf weight by count, per block.
+    tf_tables: Vec<[f32; TF_TABLE]>,
+    /// First lane of each head.
+    lanes: Vec<usize>,
+    n_lanes: usize,
+    /// Per lane.
+    scales: Vec<f32>,
+}
+
+/// The buffers of one thread; made by [`Predictor::scratch`].
+#[derive(Debug, Default)]
+pub struct Scratch {
+    ngrams: NgramScratch,
+    keys: Vec<u64>,
+    counter: Counter,
+    /// Known features of the text with their values, block by block.
+    hits: Vec<(u32, f32)>,
+    /// Shared scores of all heads, without intercepts.
+    shared: Vec<f32>,
+    block: Vec<f32>,
+    n_known: usize,
+}
+
+/// What one head says of one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The chosen class.
+    pub class: usize,
+    /// Decision value per class: the larger, the likelier.
+    pub scores: Vec<f64>,
+    /// Probability per class; sums to 1.
+    pub probabilities: Vec<f64>,
+}
+
+impl Answer {
+    /// Probability of the chosen class.
+    pub fn probability(&self) -> f64 {
+        self.probabilities[self.class]
+    }
+}
+
+/// One n-gram's part in a score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contribution {
+    /// The n-gram; where the model holds no names, its number.
+    pub ngram: String,
+    /// Value in the text, after idf and norm.
+    pub value: f64,
+    /// Weight times value, for the class asked about.
+    pub contribution: f64,
+}
+
+impl Predictor {
+    /// Prepares a model for prediction; takes microseconds.
+    pub fn new(model: Arc<Model>) -> Self {
+        let meta = model.meta();
+        let (lanes, n_lanes) = model.lanes();
+        let tf_tables = meta.features.blocks.iter().map(tf_table).collect();
+        let scales = meta.heads.iter().flat_map(|h| h.weight_scales.iter().copied()).collect();
+        Self { extractor: Extractor::new(&meta.features), tf_tables, lanes, n_lanes, scales, model }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Metadata of head `head`.
+    pub fn head(&self, head: usize) -> &HeadMeta {
+        &self.model.meta().heads[head]
+    }
+
+    /// Fresh buffers for one thread.
+    pub fn scratch(&self) -> Scratch {
+        Scratch { shared: vec![0.0; self.n_lanes], block: vec![0.0; self.n_lanes], ..Scratch::default() }
+    }
+
+    /// Reads a text: known n-grams, their values, and the shared scores of all heads. The other methods answer from the scratch.
+    pub fn read(&self, passage: Passage<'_>, scratch: &mut Scratch) {
+        let index = self.model.index().expect("checked when the model was opened");
+        let records = self.model.records();
+        scratch.hits.clear();
+        scratch.shared.fill(0.0);
+        scratch.n_known = 0;
+        for block in 0..self.extractor.n_blocks() {
+            scratch.keys.clear();
+            let keys = &mut scratch.keys;
+            self.extractor.keys(block, passage, &mut scratch.ngrams, |key| keys.push(key));
+            self.look_up(index, records, scratch);
+            self.add_block(block, records, scratch);
+        }
+    }
+
+    /// Number of distinct known n-grams of the text read last; 0 means that the model has nothing to go by.
+    pub fn n_known(&self, scratch: &Scratch) -> usize {
+        scratch.n_known
+    }
+
+    /// Counts the known features among the keys.
+    #[inline]
+    fn look_up(&self, index: Option<IndexView<'_>>, records: &[u32], scratch: &mut Scratch) {
+        let Scratch { keys, counter, .. } = scratch;
+        counter.clear();
+        let stride = self.model.meta().stride;
+        match index {
+            Some(index) => {
+                for &key in keys.iter() {
+                    if let Some(i) = index.get(key, |i| records[i * stride]) {
+                        counter.add(i as u64);
+                    }
+                }
+            }
+            None => {
+                let shift = 64 - self.model.meta().features.hash_bits.unwrap_or(1);
+                keys.iter().for_each(|key| counter.add(key >> shift));
+            }
+        }
+    }
+
+    /// Weighs the counted features of a block and adds their weights.
+    #[inline]
+    fn add_block(&self, block: usize, records: &[u32], scratch: &mut Scratch) {
+        let meta = self.model.meta();
+        let params = &meta.features.blocks[block];
+        let table = &self.tf_tables[block];
+        let first = scratch.hits.len();
+        scratch.n_known += scratch.counter.counts().len();
+        for &(i, count) in scratch.counter.counts() {
+            let record = i as usize * meta.stride;
+            let weight = table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
+            scratch.hits.push((i as u32, weight * f32::from_bits(records[record + RECORD_IDF])));
+        }
+        let hits = &mut scratch.hits[first..];
+        let scale = weigh_block(params, hits.iter().map(|h| h.1));
+        scratch.block.fill(0.0);
+        for (i, value) in hits.iter_mut() {
+            *value *= scale;
+            let record = &records[*i as usize * meta.stride + RECORD_WEIGHTS..(*i as usize + 1) * meta.stride];
+            match meta.weights {
+                WeightKind::F32 => add_scaled(&mut scratch.block, bytemuck::cast_slice(record), *value),
+                WeightKind::I16 => add_scaled_i16(&mut scratch.block, bytemuck::cast_slice(record), *value),
+            }
+        }
+        for ((total, part), scale) in scratch.shared.iter_mut().zip(&scratch.block).zip(&self.scales) {
+            *total += part * scale;
+        }
+    }
+
+    /// Raw decision values of a head for the text read last, one per output, given label `given` where the head has one.
+    pub fn outputs_into(&self, head: usize, given: Option<usize>, scratch: &Scratch, outputs: &mut Vec<f64>) {
+        let meta = self.head(head);
+        let view = self.model.head(head);
+        let n = meta.n_outputs;
+        outputs.clear();
+        let shared = &scratch.shared[self.lanes[head]..self.lanes[head] + n];
+        outputs.extend(shared.iter().zip(view.bias).map(|(&s, b)| f64::from(s) + b));
+        let (Some(pairs), Some(g)) = (view.given, given) else { return };
+        for (k, output) in outputs.iter_mut().enumerate() {
+            *output += view.bias[(1 + g) * n + k];
+        }
+        for &(i, value) in &scratch.hits {
+            if let Some(at) = find_pair(pairs, i as usize, g) {
+                for (k, output) in outputs.iter_mut().enumerate() {
+                    *output += f64::from(value) * f64::from(pair_weight(pairs, at * n + k, meta.weight_scales[k]));
+                }
+            }
+        }
+    }
+
+    /// The head's answer for the text read last.
+    pub fn answer(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Answer {
+        let mut outputs = Vec::new();
+        self.outputs_into(head, given, scratch, &mut outputs);
+        let meta = self.head(head);
+        let scores = class_scores(&outputs, meta.labels.len());
+        let probabilities = meta.calibration.probabilities(&scores);
+        let class = meta.choose(&probabilities);
+        Answer { class, scores, probabilities }
+    }
+
+    /// Classes that a text has by a head with several labels per text, with presence probability, best first; the none label where no other reaches its threshold.
+    pub fn present(&self, head: usize, answer: &Answer) -> Vec<(usize, f64)> {
+        let meta = self.head(head);
+        let none = self.model.meta().task.heads[head].none.as_ref().and_then(|none| meta.labels.iter().position(|l| l == none));
+        meta.present(&answer.scores, none, answer.class)
+    }
+
+    /// Number of the label `name` of what head `head` is given.
+    ///
+    /// # Errors
+    ///
+    /// If the model was not trained with this label.
+    pub fn given(&self, head: usize, name: &str) -> Result<usize> {
+        let meta = self.head(head);
+        meta.given_labels.binary_search_by(|l| l.as_str().cmp(name)).map_err(|_| {
+            Error::labels(format!("unknown value for what head {:?} is given", meta.name))
+                .expected(format!("one of {}", meta.given_labels.join(", ")))
+                .found(format!("{name:?}"))
+        })
+    }
+
+    /// Each known n-gram's part in the score of `class`, largest first, with the intercept as the last entry; they add up to the score.
+    pub fn explain(&self, head: usize, given: Option<usize>, class: usize, scratch: &Scratch) -> Vec<Contribution> {
+        let meta = self.head(head);
+        let view = self.model.head(head);
+        let (output, sign) = output_of(class, meta);
+        let mut parts: Vec<Contribution> = scratch
+            .hits
+            .iter()
+            .map(|&(i, value)| {
+                let weight = sign * self.weight(head, given, output, i as usize, view);
+                let ngram = self.model.name(i as usize).map_or_else(|| format!("#{i}"), str::to_owned);
+                Contribution { ngram, value: f64::from(value), contribution: f64::from(value) * weight }
+            })
+            .collect();
+        parts.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()).then_with(|| a.ngram.cmp(&b.ngram)));
+        let n = meta.n_outputs;
+        let bias = view.bias[output] + given.map_or(0.0, |g| view.bias[(1 + g) * n + output]);
+        parts.push(Contribution { ngram: "(intercept)".to_owned(), value: 1.0, contribution: sign * bias });
+        parts
+    }
+
+    fn weight(&self, head: usize, given: Option<usize>, output: usize, feature: usize, view: HeadView<'_>) -> f64 {
+        let meta = self.head(head);
+        let scale = meta.weight_scales[output];
+        let shared = self.model.shared_weight(feature, self.lanes[head] + output, scale);
+        let pair = match (view.given, given) {
+            (Some(pairs), Some(g)) => find_pair(pairs, feature, g).map_or(0.0, |at| pair_weight(pairs, at * meta.n_outputs + output, scale)),
+            _ => 0.0,
+        };
+        f64::from(shared) + f64::from(pair)
+    }
+
+    /// The features with the largest weights for `class` of a head, with their weights.
+    pub fn strongest(&self, head: usize, given: Option<usize>, class: usize, n: usize) -> Vec<(String, f64)> {
+        let meta = self.head(head);
+        let view = self.model.head(head);
+        let (output, sign) = output_of(class, meta);
+        let mut weights: Vec<(f64, usize)> =
+            (0..self.model.meta().n_features).map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
+        weights.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let name = |i: usize| self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
+        weights.into_iter().take(n).map(|(weight, i)| (name(i), weight)).collect()
+    }
+}
+
+/// Output and sign that speak for a class: with two classes and one output, the second class is the positive side.
+fn output_of(class: usize, meta: &HeadMeta) -> (usize, f64) {
+    match (meta.n_outputs, class) {
+        (1, 0) => (0, -1.0),
+        (1, _) => (0, 1.0),
+        _ => (class, 1.0),
+    }
+}
+
+/// One score per class from one decision value per output.
+pub(crate) fn class_scores(outputs: &[f64], n_classes: usize) -> Vec<f64> {
+    match outputs {
+        [score] if n_classes == 2 => vec![-score, *score],
+        scores => scores.to_vec(),
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sums: &mut [f32], weights: &[f32], value: f32) {
+    for (sum, weight) in sums.iter_mut().zip(weights) {
+        *sum += value * weight;
+    }
+}
+
+#[inline(always)]
+fn add_scaled_i16(sums: &mut [f32], weights: &[i16], value: f32) {
+    for (sum, &weight) in sums.iter_mut().zip(weights) {
+        *sum += value * f32::from(weight);
+    }
+}
+
+fn tf_table(params: &TfidfParams) -> [f32; TF_TABLE] {
+    std::array::from_fn(|count| tf(params, count as u32))
+}
+
+#[inline]
+fn find_pair(pairs: GivenView<'_>, feature: usize, given: usize) -> Option<usize> {
+    let (start, end) = (pairs.starts[feature] as usize, pairs.starts[feature + 1] as usize);
+    pairs.ids[start..end].iter().position(|&id| usize::from(id) == given).map(|at| start + at)
+}
+
+#[inline]
+fn pair_weight(pairs: GivenView<'_>, at: usize, scale: f32) -> f32 {
+    match pairs.weights {
+        GivenWeights::F32(weights) => weights[at],
+        GivenWeights::I16(weights) => f32::from(weights[at]) * scale,
+    }
+}
