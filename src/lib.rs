@@ -1,12 +1,14 @@
 //! stancekit
+pub mod calibrate;
 pub mod error;
-pub mod sparse;
-pub mod text;
+pub mod evaluate;
 pub mod features;
 pub mod linear;
-pub mod task;
 pub mod model;
-pub mod calibrate;
 pub mod predict;
+pub mod random;
+pub mod sparse;
+pub mod task;
+pub mod text;
 pub use error::{Error, ErrorKind, Result};
 pub use task::Task;

@@ -246,7 +246,9 @@ impl Predictor {
         let scale = meta.weight_scales[output];
         let shared = self.model.shared_weight(feature, self.lanes[head] + output, scale);
         let pair = match (view.given, given) {
-            (Some(pairs), Some(g)) => find_pair(pairs, feature, g).map_or(0.0, |at| pair_weight(pairs, at * meta.n_outputs + output, scale)),
+            (Some(pairs), Some(g)) => {
+                find_pair(pairs, feature, g).map_or(0.0, |at| pair_weight(pairs, at * meta.n_outputs + output, scale))
+            }
             _ => 0.0,
         };
         f64::from(shared) + f64::from(pair)

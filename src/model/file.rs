@@ -168,7 +168,14 @@ fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, t
     let bias: Vec<f64> = linear.bias.iter().chain(&linear.bias_given).copied().collect();
     tensors.push((format!("bias.{h}"), Dtype::F64, bytemuck::cast_slice(&bias).to_vec()));
     let scores: Vec<f32> = head.nonconformity.concat();
-    let ends: Vec<u32> = head.nonconformity.iter().scan(0, |end, s| { *end += s.len() as u32; Some(*end) }).collect();
+    let ends: Vec<u32> = head
+        .nonconformity
+        .iter()
+        .scan(0, |end, s| {
+            *end += s.len() as u32;
+            Some(*end)
+        })
+        .collect();
     tensors.push((format!("calibration.{h}"), Dtype::F32, bytemuck::cast_slice(&scores).to_vec()));
     tensors.push((format!("calibration_ends.{h}"), Dtype::U32, bytemuck::cast_slice(&ends).to_vec()));
     if linear.n_given == 0 {
@@ -208,7 +215,10 @@ fn add_vocabulary(features: &Features, tensors: &mut Vec<(String, Dtype, Vec<u8>
     let mut names = Vec::new();
     for name in features.names() {
         names.extend_from_slice(name.as_bytes());
-        ends.push(u32::try_from(names.len()).map_err(|_| Error::model("the n-grams are longer than 4 GB together").help("use --hash-bits"))?);
+        ends.push(
+            u32::try_from(names.len())
+                .map_err(|_| Error::model("the n-grams are longer than 4 GB together").help("use --hash-bits"))?,
+        );
     }
     tensors.push(("names".into(), Dtype::U8, names));
     tensors.push(("name_ends".into(), Dtype::U32, bytemuck::cast_slice(&ends).to_vec()));
@@ -219,18 +229,22 @@ fn add_vocabulary(features: &Features, tensors: &mut Vec<(String, Dtype, Vec<u8>
 /// Reads the container, compares the checksum, and finds the tensors.
 pub(super) fn parse(bytes: &[u8]) -> Result<(ModelMeta, Layout)> {
     let damaged = |e: safetensors::SafeTensorError| {
-        Error::model("not a model file, or a damaged one").expected("a complete stancekit model").caused_by(e).help("copy the file again, or train it again")
+        Error::model("not a model file, or a damaged one")
+            .expected("a complete stancekit model")
+            .caused_by(e)
+            .help("copy the file again, or train it again")
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let json = header
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(META_KEY))
-        .ok_or_else(|| Error::model("a safetensors file, but no stancekit model").expected(format!("metadata key {META_KEY:?}")).help("train one with `stance train`"))?;
+    let json = header.metadata().as_ref().and_then(|m| m.get(META_KEY)).ok_or_else(|| {
+        Error::model("a safetensors file, but no stancekit model")
+            .expected(format!("metadata key {META_KEY:?}"))
+            .help("train one with `stance train`")
+    })?;
     check_version(json)?;
     check_sum(bytes)?;
-    let meta: ModelMeta = serde_json::from_str(json).map_err(|e| Error::model("the metadata cannot be read").caused_by(e).help("train the model again"))?;
+    let meta: ModelMeta = serde_json::from_str(json)
+        .map_err(|e| Error::model("the metadata cannot be read").caused_by(e).help("train the model again"))?;
     let layout = find_tensors(&meta, &tensors, bytes)?;
     Ok((meta, layout))
 }
@@ -266,7 +280,8 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 fn find_tensors(meta: &ModelMeta, tensors: &SafeTensors<'_>, bytes: &[u8]) -> Result<Layout> {
     let find = |name: &str, dtype: Dtype| -> Result<Tensor> {
-        let inconsistent = || Error::model(format!("tensor {name:?} is missing or of the wrong type")).help("train the model again");
+        let inconsistent =
+            || Error::model(format!("tensor {name:?} is missing or of the wrong type")).help("train the model again");
         let view = tensors.tensor(name).map_err(|_| inconsistent())?;
         let start = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
         let is_aligned = start % width(dtype) == 0 && (bytes.as_ptr() as usize) % 8 == 0;

@@ -93,7 +93,8 @@ impl Model {
     /// The model for diplomatic news that is compiled into the crate.
     pub fn builtin() -> Arc<Self> {
         static MODEL: std::sync::OnceLock<Arc<Model>> = std::sync::OnceLock::new();
-        let model = MODEL.get_or_init(|| Arc::new(Self::open(Bytes::Static(&BUILTIN.0)).expect("the compiled-in model is checked by a test")));
+        let model = MODEL
+            .get_or_init(|| Arc::new(Self::open(Bytes::Static(&BUILTIN.0)).expect("the compiled-in model is checked by a test")));
         Arc::clone(model)
     }
 
@@ -208,7 +209,9 @@ impl Model {
         let meta = &self.meta.heads[head];
         let view = self.head(head);
         let n_given = meta.given_labels.len();
-        let damaged = |what: &str| Error::model(format!("{what} of head {:?} is inconsistent", meta.name)).help("copy the file again, or train it again");
+        let damaged = |what: &str| {
+            Error::model(format!("{what} of head {:?} is inconsistent", meta.name)).help("copy the file again, or train it again")
+        };
         if view.bias.len() != (1 + n_given) * meta.n_outputs || !view.bias.iter().all(|b| b.is_finite()) {
             return Err(damaged("the bias"));
         }
