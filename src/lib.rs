@@ -1,14 +1,18 @@
 //! stancekit
 pub mod calibrate;
 pub mod error;
+pub mod batch;
 pub mod evaluate;
+pub mod train;
 pub mod features;
 pub mod linear;
+pub mod labelled;
 pub mod model;
 pub mod predict;
 pub mod random;
 pub mod sparse;
 pub mod task;
+pub mod data;
 pub mod text;
 pub use error::{Error, ErrorKind, Result};
 pub use task::Task;

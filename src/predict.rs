@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::features::index::IndexView;
-use crate::features::{Counter, Extractor, NgramScratch, Passage, TfidfParams, tf, weigh_block};
+use crate::features::{Analyzer, Counter, Extractor, NgramScratch, Passage, TfidfParams, tf, weigh_block};
 use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model, RECORD_IDF, RECORD_WEIGHTS, WeightKind};
 
 /// Counts up to here have their tf weight in a table.
@@ -24,6 +24,9 @@ pub struct Predictor {
     /// First lane of each head.
     lanes: Vec<usize>,
     n_lanes: usize,
+    /// Blocks whose n-grams show that the model knows something of a text: those of words, or all where there is none of words. Gibberish shares
+    /// characters with everything.
+    counts_as_known: Vec<bool>,
     /// Per lane.
     scales: Vec<f32>,
 }
@@ -39,7 +42,31 @@ pub struct Scratch {
     /// Shared scores of all heads, without intercepts.
     shared: Vec<f32>,
     block: Vec<f32>,
+    /// Distinct known n-grams: of words, where the model counts words.
     n_known: usize,
+}
+
+/// Why no label is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Abstention {
+    /// The model knows no word of the text.
+    NoKnownFeatures,
+    /// Several labels are plausible at the chosen level.
+    Ambiguous,
+    /// No label is.
+    LowConfidence,
+}
+
+impl Abstention {
+    /// The reason as it stands in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoKnownFeatures => "no_known_features",
+            Self::Ambiguous => "ambiguous",
+            Self::LowConfidence => "low_confidence",
+        }
+    }
 }
 
 /// What one head says of one text.
@@ -78,7 +105,9 @@ impl Predictor {
         let (lanes, n_lanes) = model.lanes();
         let tf_tables = meta.features.blocks.iter().map(tf_table).collect();
         let scales = meta.heads.iter().flat_map(|h| h.weight_scales.iter().copied()).collect();
-        Self { extractor: Extractor::new(&meta.features), tf_tables, lanes, n_lanes, scales, model }
+        let is_word: Vec<bool> = meta.features.blocks.iter().map(|b| b.analyzer == Analyzer::Word).collect();
+        let counts_as_known = is_word.iter().map(|&w| w || !is_word.contains(&true)).collect();
+        Self { extractor: Extractor::new(&meta.features), tf_tables, lanes, n_lanes, counts_as_known, scales, model }
     }
 
     /// The model.
@@ -145,7 +174,9 @@ impl Predictor {
         let params = &meta.features.blocks[block];
         let table = &self.tf_tables[block];
         let first = scratch.hits.len();
-        scratch.n_known += scratch.counter.counts().len();
+        if self.counts_as_known[block] {
+            scratch.n_known += scratch.counter.counts().len();
+        }
         for &(i, count) in scratch.counter.counts() {
             let record = i as usize * meta.stride;
             let weight = table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
@@ -197,6 +228,29 @@ impl Predictor {
         let probabilities = meta.calibration.probabilities(&scores);
         let class = meta.choose(&probabilities);
         Answer { class, scores, probabilities }
+    }
+
+    /// Labels that cannot be ruled out at level `alpha`: class-conditional (Mondrian) conformal prediction (Vovk, Gammerman & Shafer 2005). Label c is in the set
+    /// where the share of held-out cases of c at least as strange, (1 + #{s_i ≥ s_c}) / (1 + n_c) with s = 1 - p, exceeds `alpha`; so that each class is
+    /// covered with probability 1 - alpha.
+    pub fn prediction_set(&self, head: usize, answer: &Answer, alpha: f64) -> Vec<usize> {
+        let p_value = |c: usize| {
+            let reference = self.model.nonconformity(head, c);
+            let strangeness = (1.0 - answer.probabilities[c]) as f32;
+            let below = reference.partition_point(|&s| s < strangeness);
+            (1 + reference.len() - below) as f64 / (1 + reference.len()) as f64
+        };
+        (0..answer.probabilities.len()).filter(|&c| p_value(c) > alpha).collect()
+    }
+
+    /// Why the text read last should get no label at level `alpha`, or none.
+    pub fn abstention(&self, scratch: &Scratch, set: &[usize]) -> Option<Abstention> {
+        match set.len() {
+            _ if scratch.n_known == 0 => Some(Abstention::NoKnownFeatures),
+            0 => Some(Abstention::LowConfidence),
+            1 => None,
+            _ => Some(Abstention::Ambiguous),
+        }
     }
 
     /// Classes that a text has by a head with several labels per text, with presence probability, best first; the none label where no other reaches its threshold.

@@ -165,7 +165,7 @@ fn records(meta: &ModelMeta, parts: &ModelParts<'_>) -> (usize, Vec<u32>) {
 
 fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, tensors: &mut Vec<(String, Dtype, Vec<u8>)>) {
     let linear = head.linear;
-    let bias: Vec<f64> = linear.bias.iter().chain(&linear.bias_given).copied().collect();
+    let bias: Vec<f64> = linear.bias.iter().chain(&linear.bias_per_given).copied().collect();
     tensors.push((format!("bias.{h}"), Dtype::F64, bytemuck::cast_slice(&bias).to_vec()));
     let scores: Vec<f32> = head.nonconformity.concat();
     let ends: Vec<u32> = head

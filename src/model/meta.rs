@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureParams;
-use crate::linear::LinearParams;
 use crate::task::Task;
+use crate::train::HeadParams;
 
 /// The metadata of a model; field order is the order in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub struct HeadMeta {
     /// What one unit of a stored weight is worth, per output; 1 for `f32`.
     pub weight_scales: Vec<f32>,
     /// Settings of the solver.
-    pub params: LinearParams,
+    pub params: HeadParams,
     /// Turns scores into probabilities.
     pub calibration: Calibration,
     /// Added to log-probabilities before the label is chosen, per label.

@@ -1,0 +1,73 @@
+//! The settings of one head's classifier, and which solver they choose.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::linear::{LinearModel, LinearParams, Problem, fit, log_count_ratios, scale_columns};
+
+/// The kind of classifier.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// One support vector machine or logistic regression per class, by the loss of the linear settings.
+    #[default]
+    OneVsRest,
+    /// Multinomial logistic regression over all classes at once.
+    Softmax,
+    /// Multinomial naive Bayes.
+    MultinomialBayes,
+    /// Complement naive Bayes (Rennie et al. 2003).
+    ComplementBayes,
+    /// linfa's dense logistic regression on truncated-SVD features: a baseline.
+    LinfaLogistic,
+}
+
+/// Settings of one head.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeadParams {
+    /// The kind of classifier. Default: one-vs-rest.
+    pub algorithm: Algorithm,
+    /// Solver settings.
+    pub linear: LinearParams,
+    /// Multiply features by their log-count ratios, smoothed by this (NB-SVM). Two-class one-vs-rest only. Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_smoothing: Option<f64>,
+}
+
+impl HeadParams {
+    /// The same settings with another seed.
+    pub(crate) fn seeded(&self, seed: u64) -> Self {
+        Self { linear: LinearParams { seed, ..self.linear.clone() }, ..self.clone() }
+    }
+
+    /// Runs the solver.
+    ///
+    /// # Errors
+    ///
+    /// As the solver; or if the combination is not supported.
+    pub fn fit(&self, problem: &Problem<'_>) -> Result<LinearModel> {
+        match (self.algorithm, self.ratio_smoothing) {
+            (Algorithm::OneVsRest, None) => fit(problem, &self.linear),
+            (Algorithm::OneVsRest, Some(smoothing)) => self.fit_scaled(problem, smoothing),
+            _ => Err(Error::parameter("no")),
+        }
+    }
+
+    /// NB-SVM: trains on scaled columns and multiplies the factors into the weights.
+    fn fit_scaled(&self, problem: &Problem<'_>, smoothing: f64) -> Result<LinearModel> {
+        if problem.n_outputs() != 1 {
+            return Err(Error::parameter("log-count ratios need exactly two classes").found(problem.n_classes.to_string()));
+        }
+        let ratios = log_count_ratios(problem, smoothing)?;
+        let rows = scale_columns(problem.rows, &ratios);
+        let mut model = fit(&Problem { rows: &rows, ..*problem }, &self.linear)?;
+        for (i, weight) in model.shared.iter_mut().enumerate() {
+            *weight *= ratios[i];
+        }
+        for (i, weight) in model.per_given.iter_mut().enumerate() {
+            *weight *= ratios[i % ratios.len()];
+        }
+        Ok(model)
+    }
+}
