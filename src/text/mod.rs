@@ -4,7 +4,9 @@
 //! [`tokenize`] cuts a sentence into words. Nothing here knows about topics, stances or models, and nothing allocates per word.
 
 pub mod normalize;
+pub mod segment;
 pub mod tokenize;
 
 pub use normalize::{CodePoints, Normalized};
+pub use segment::{CodePointSentence, Sentence, SentenceKind, sentences, sentences_in, sentences_into};
 pub use tokenize::{WordRule, for_each_word, lower_bytes_into, lower_into, split_hashtag};
