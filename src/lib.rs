@@ -11,8 +11,6 @@ pub mod model;
 pub mod predict;
 pub mod random;
 pub mod sparse;
-pub mod task;
-pub mod data;
 pub mod text;
 pub use error::{Error, ErrorKind, Result};
 pub use task::Task;

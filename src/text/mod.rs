@@ -1,21 +1,12 @@
-//! stub
-pub mod tokenize {
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    pub enum WordRule {
-        Unicode,
-        Social,
-        Sklearn,
-    }
-    pub fn for_each_word(text: &str, rule: WordRule, mut f: impl FnMut(&str, usize)) {
-        use unicode_segmentation::UnicodeSegmentation;
-        let _ = rule;
-        for (i, w) in text.unicode_word_indices() {
-            f(w, i)
-        }
-    }
-    pub fn lower_into(text: &str, out: &mut String) {
-        out.clear();
-        out.push_str(&text.to_lowercase());
-    }
-}
+//! Text before features: normal form, sentences and words.
+//!
+//! [`normalize`] brings text to Unicode NFC and keeps the way back to the original offsets, [`segment`] cuts an article into sentences, and
+//! [`tokenize`] cuts a sentence into words. Nothing here knows about topics, stances or models, and nothing allocates per word.
+
+pub mod normalize;
+pub mod segment;
+pub mod tokenize;
+
+pub use normalize::{CodePoints, Normalized};
+pub use segment::{CodePointSentence, Sentence, SentenceKind, sentences, sentences_in, sentences_into};
+pub use tokenize::{WordRule, for_each_word, lower_bytes_into, lower_into, split_hashtag};
