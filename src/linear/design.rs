@@ -11,6 +11,10 @@
 //!
 //! The bias, if wanted, is a last column of constant value; it is doubled like any other.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::sparse::SparseRows;
 
@@ -46,10 +50,8 @@ pub(crate) struct Source<'a> {
 /// Renumbered rows.
 #[derive(Debug)]
 pub(crate) struct Design {
-    starts: Vec<usize>,
-    /// Where a row's doubled entries end.
-    splits: Vec<usize>,
-    entries: Vec<Entry>,
+    chunks: Vec<Chunk>,
+    n_rows: usize,
     /// Given value of each row; empty without given.
     givens: Vec<u32>,
     n_givens: usize,
@@ -61,29 +63,47 @@ pub(crate) struct Design {
     /// s²
     pub(crate) given_factor: f64,
     bias: f64,
-    columns: Vec<Column>,
+    columns: Columns,
     lone: Vec<Lone>,
 }
 
-/// Where the weight of an original column is found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Column {
-    /// No row has it.
-    Absent,
-    /// Entry in the list of lone columns.
-    Lone(u32),
-    /// One slot; with given, the only given value it occurs with.
-    Single { slot: u32, given: u32 },
-    /// Slot of the shared weight.
-    Doubled(u32),
+/// Rows of a chunk; chunks are filled by different threads.
+const CHUNK_ROWS: usize = 1 << 10;
+
+/// The entries of [`CHUNK_ROWS`] rows.
+#[derive(Debug, Default)]
+struct Chunk {
+    /// For each row where it starts and where its doubled entries end; one more start at the end.
+    bounds: Vec<(usize, usize)>,
+    entries: Vec<Entry>,
+    squared_norms: Vec<f64>,
+    lone_norms: Vec<f64>,
+    lone: Vec<Lone>,
 }
 
 /// A column that only `row` has.
 #[derive(Debug, Clone, Copy)]
 struct Lone {
+    column: u32,
     row: u32,
     value: f32,
 }
+
+/// Where the weight of each original column is found.
+#[derive(Debug)]
+struct Columns {
+    /// The slot; [`LONE`] plus the place in the list of lone columns; or [`ABSENT`].
+    codes: Vec<u32>,
+    /// Slots below this belong to doubled columns.
+    n_doubled_slots: u32,
+    /// With given, the only given value of each column that is not doubled.
+    givens: Vec<u32>,
+}
+
+/// Bit that marks a lone column.
+const LONE: u32 = 1 << 31;
+/// Marks a column that no row has.
+const ABSENT: u32 = u32::MAX;
 
 /// The weights of one column that are not zero, as the original features see them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,75 +121,50 @@ pub(crate) enum Place {
 /// Marks a column seen with several given values.
 const SEVERAL: u32 = u32::MAX;
 
+/// Weights of this many slots stay in the cache; entries beyond follow the others in a row, so that their loads overlap.
+const N_HOT_SLOTS: u32 = 1 << 14;
+
 impl Design {
-    /// Renumbers the rows of `source`; O(values + columns).
+    /// Renumbers the rows of `source` on the threads of the current rayon pool; O(values + columns · log columns).
     pub(crate) fn build(source: &Source<'_>) -> Result<Self> {
-        let census = Census::take(source);
-        let (columns, n_slots, n_lone) = census.number_columns(source)?;
-        let mut design = Self {
-            starts: Vec::with_capacity(source.rows.n_rows() + 1),
-            splits: Vec::with_capacity(source.rows.n_rows()),
-            entries: Vec::with_capacity(source.rows.n_values() + source.rows.n_rows()),
+        let n_rows = source.rows.n_rows();
+        let (mut columns, n_slots) = Census::take(source).number_columns(source)?;
+        let given_factor = if source.given.is_some() { source.given_scale * source.given_scale } else { 0.0 };
+        let firsts: Vec<usize> = (0..n_rows).step_by(CHUNK_ROWS).collect();
+        let fill = |&first: &usize| Chunk::fill(source, &columns, given_factor, first..n_rows.min(first + CHUNK_ROWS));
+        let mut chunks = firsts.par_iter().map(fill).collect::<Result<Vec<_>>>()?;
+        let mut gather = |part: fn(&mut Chunk) -> &mut Vec<f64>| chunks.iter_mut().flat_map(|c| std::mem::take(part(c))).collect();
+        let squared_norms = gather(|chunk| &mut chunk.squared_norms);
+        let lone_norms = gather(|chunk| &mut chunk.lone_norms);
+        let lone: Vec<Lone> = chunks.iter_mut().flat_map(|chunk| std::mem::take(&mut chunk.lone)).collect();
+        lone.iter().enumerate().for_each(|(at, lone)| columns.codes[lone.column as usize] = LONE | at as u32);
+        Ok(Self {
+            chunks,
+            n_rows,
             givens: source.given.map_or_else(Vec::new, |(values, _)| values.to_vec()),
             n_givens: source.given.map_or(0, |(_, n)| n),
             n_slots,
-            squared_norms: Vec::with_capacity(source.rows.n_rows()),
-            lone_norms: Vec::with_capacity(source.rows.n_rows()),
-            given_factor: if source.given.is_some() { source.given_scale * source.given_scale } else { 0.0 },
+            squared_norms,
+            lone_norms,
+            given_factor,
             bias: source.bias.unwrap_or(0.0),
             columns,
-            lone: vec![Lone { row: 0, value: 0.0 }; n_lone],
-        };
-        design.starts.push(0);
-        for i in 0..source.rows.n_rows() {
-            design.push_row(source, i)?;
-        }
-        Ok(design)
-    }
-
-    fn push_row(&mut self, source: &Source<'_>, i: usize) -> Result<()> {
-        let row = source.rows.row(i);
-        let start = self.entries.len();
-        let single_factor = (1.0 + self.given_factor).sqrt() as f32;
-        let (mut lone_norm, mut split) = (0.0, start);
-        let bias = source.bias.map(|b| (source.rows.n_columns() as u32, b as f32));
-        for (column, value) in row.iter().chain(bias) {
-            match self.columns[column as usize] {
-                Column::Absent => {}
-                Column::Lone(at) => {
-                    lone_norm += f64::from(value) * f64::from(value);
-                    self.lone[at as usize] = Lone { row: i as u32, value };
-                }
-                Column::Single { slot, .. } => self.entries.push(Entry { slot, value: value * single_factor }),
-                Column::Doubled(slot) => {
-                    self.entries.push(Entry { slot, value });
-                    let last = self.entries.len() - 1;
-                    self.entries.swap(split, last);
-                    split += 1;
-                }
-            }
-        }
-        let norm = row.squared_norm() + self.bias * self.bias;
-        if !norm.is_finite() {
-            return Err(Error::input(format!("row {i} holds a value that is not finite")).expected("finite values"));
-        }
-        self.starts.push(self.entries.len());
-        self.splits.push(split);
-        self.squared_norms.push(norm * (1.0 + self.given_factor));
-        self.lone_norms.push(lone_norm * (1.0 + self.given_factor));
-        Ok(())
+            lone,
+        })
     }
 
     /// Row `i`.
     #[inline(always)]
     pub(crate) fn row(&self, i: usize) -> Row<'_> {
-        let (start, split, end) = (self.starts[i], self.splits[i], self.starts[i + 1]);
+        let chunk = &self.chunks[i / CHUNK_ROWS];
+        let (start, split) = chunk.bounds[i % CHUNK_ROWS];
+        let (end, _) = chunk.bounds[i % CHUNK_ROWS + 1];
         let given = self.givens.get(i).map_or(0, |&g| g as usize + 1);
-        Row { doubled: &self.entries[start..split], single: &self.entries[split..end], given }
+        Row { doubled: &chunk.entries[start..split], single: &chunk.entries[split..end], given }
     }
 
     pub(crate) fn n_rows(&self) -> usize {
-        self.splits.len()
+        self.n_rows
     }
 
     pub(crate) fn n_slots(&self) -> usize {
@@ -182,7 +177,7 @@ impl Design {
 
     /// Original columns, the bias not counted.
     pub(crate) fn n_features(&self) -> usize {
-        self.columns.len() - 1
+        self.columns.codes.len() - 1
     }
 
     /// Value of the bias column, 0 without one.
@@ -193,23 +188,78 @@ impl Design {
     /// Where the weights of `column` are; the bias column is number `n_features()`.
     #[inline]
     pub(crate) fn place(&self, column: usize) -> Place {
-        match self.columns[column] {
-            Column::Absent => Place::Nowhere,
-            Column::Lone(at) => {
-                let Lone { row, value } = self.lone[at as usize];
+        match self.columns.codes[column] {
+            ABSENT => Place::Nowhere,
+            code if code & LONE != 0 => {
+                let Lone { row, value, .. } = self.lone[(code & !LONE) as usize];
                 let given = self.givens.get(row as usize).map(|&g| g as usize);
                 Place::Lone { row: row as usize, value: f64::from(value), given }
             }
-            Column::Single { slot, given } => {
-                let given = (self.n_givens > 0).then_some(given as usize);
+            slot if slot < self.columns.n_doubled_slots => Place::Doubled(slot as usize),
+            slot => {
+                let given = self.columns.givens.get(column).map(|&g| g as usize);
                 Place::Single { slot: slot as usize, factor: 1.0 / (1.0 + self.given_factor).sqrt(), given }
             }
-            Column::Doubled(slot) => Place::Doubled(slot as usize),
         }
     }
 }
 
+impl Chunk {
+    fn fill(source: &Source<'_>, columns: &Columns, given_factor: f64, range: Range<usize>) -> Result<Self> {
+        let n_values: usize = range.clone().map(|i| source.rows.row(i).indices.len() + 1).sum();
+        let mut chunk = Self { entries: Vec::with_capacity(n_values), ..Self::default() };
+        let mut spare = Vec::new();
+        for i in range {
+            chunk.push_row(source, columns, given_factor, i, &mut spare)?;
+        }
+        chunk.bounds.push((chunk.entries.len(), chunk.entries.len()));
+        Ok(chunk)
+    }
+
+    fn push_row(
+        &mut self,
+        source: &Source<'_>,
+        columns: &Columns,
+        given_factor: f64,
+        i: usize,
+        cold: &mut Vec<Entry>,
+    ) -> Result<()> {
+        let row = source.rows.row(i);
+        let start = self.entries.len();
+        let single_factor = (1.0 + given_factor).sqrt() as f32;
+        let (mut norm, mut lone_norm, mut split) = (0.0, 0.0, start);
+        let bias = source.bias.map(|b| (source.rows.n_columns() as u32, b as f32));
+        for (column, value) in row.iter().chain(bias) {
+            let square = f64::from(value) * f64::from(value);
+            norm += square;
+            match columns.codes[column as usize] {
+                code if code & LONE != 0 => {
+                    lone_norm += square;
+                    self.lone.push(Lone { column, row: i as u32, value });
+                }
+                slot if slot < columns.n_doubled_slots => {
+                    self.entries.push(Entry { slot, value });
+                    let last = self.entries.len() - 1;
+                    self.entries.swap(split, last);
+                    split += 1;
+                }
+                slot if slot < N_HOT_SLOTS => self.entries.push(Entry { slot, value: value * single_factor }),
+                slot => cold.push(Entry { slot, value: value * single_factor }),
+            }
+        }
+        self.entries.append(cold);
+        if !norm.is_finite() {
+            return Err(Error::input(format!("row {i} holds a value that is not finite")).expected("finite values"));
+        }
+        self.bounds.push((start, split));
+        self.squared_norms.push(norm * (1.0 + given_factor));
+        self.lone_norms.push(lone_norm * (1.0 + given_factor));
+        Ok(())
+    }
+}
+
 /// How often each column occurs and with which given value.
+#[derive(Default)]
 struct Census {
     counts: Vec<u32>,
     /// The only given value of a column, or [`SEVERAL`]; empty without given.
@@ -217,51 +267,74 @@ struct Census {
 }
 
 impl Census {
+    /// Counts parts of the rows on each thread; the sum is the same however they are cut.
     fn take(source: &Source<'_>) -> Self {
+        let n_rows = source.rows.n_rows();
+        let part_len = n_rows.div_ceil(rayon::current_num_threads()).max(1);
+        let firsts: Vec<usize> = (0..n_rows).step_by(part_len).collect();
+        let parts = firsts.par_iter().map(|&first| Self::take_part(source, first..n_rows.min(first + part_len)));
+        let mut census = parts.reduce(Self::default, Self::merge);
+        census.counts.resize(source.rows.n_columns() + 1, 0);
+        census
+    }
+
+    fn take_part(source: &Source<'_>, range: Range<usize>) -> Self {
         let n_columns = source.rows.n_columns() + 1;
         let mut census = Self { counts: vec![0; n_columns], givens: Vec::new() };
+        let bias = source.bias.map(|_| n_columns as u32 - 1);
         match source.given {
-            None => source.rows.iter().for_each(|row| row.indices.iter().for_each(|&j| census.counts[j as usize] += 1)),
+            None => {
+                census.counts[n_columns - 1] = if bias.is_some() { range.len() as u32 } else { 0 };
+                range.for_each(|i| source.rows.row(i).indices.iter().for_each(|&j| census.counts[j as usize] += 1));
+            }
             Some((values, _)) => {
                 census.givens = vec![0; n_columns];
-                let bias = source.bias.map(|_| n_columns as u32 - 1);
-                for (row, &given) in source.rows.iter().zip(values) {
-                    row.indices.iter().copied().chain(bias).for_each(|j| census.count_with_given(j as usize, given));
+                for i in range {
+                    let columns = source.rows.row(i).indices.iter().copied().chain(bias);
+                    columns.for_each(|j| census.count_with_given(j as usize, 1, values[i]));
                 }
             }
-        }
-        if source.bias.is_some() {
-            census.counts[n_columns - 1] = source.rows.n_rows() as u32;
         }
         census
     }
 
-    fn count_with_given(&mut self, column: usize, given: u32) {
+    fn count_with_given(&mut self, column: usize, count: u32, given: u32) {
         let known = &mut self.givens[column];
         *known = if self.counts[column] == 0 || *known == given { given } else { SEVERAL };
-        self.counts[column] += 1;
+        self.counts[column] += count;
     }
 
-    /// Slots for all columns, the number of slots and the number of lone columns.
-    fn number_columns(&self, source: &Source<'_>) -> Result<(Vec<Column>, usize, usize)> {
-        let is_doubled = |j: usize| self.givens.get(j) == Some(&SEVERAL);
+    fn merge(mut self, other: Self) -> Self {
+        if self.counts.is_empty() {
+            return other;
+        }
+        for (j, &count) in other.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            match other.givens.get(j) {
+                Some(&given) => self.count_with_given(j, count, given),
+                None => self.counts[j] += count,
+            }
+        }
+        self
+    }
+
+    /// Gives every column its slot; returns the number of slots too.
+    fn number_columns(self, source: &Source<'_>) -> Result<(Columns, usize)> {
+        let is_doubled = |j: u32| self.givens.get(j as usize) == Some(&SEVERAL);
+        let code = |count: &u32| if *count == 1 { LONE } else { ABSENT };
+        let mut codes: Vec<u32> = self.counts.iter().map(code).collect();
         let mut order: Vec<u32> = (0..self.counts.len() as u32).filter(|&j| self.counts[j as usize] > 1).collect();
-        order.sort_unstable_by_key(|&j| (!is_doubled(j as usize), std::cmp::Reverse(self.counts[j as usize]), j));
+        order.sort_unstable_by_key(|&j| (!is_doubled(j), u32::MAX - self.counts[j as usize], j));
         let per_doubled = 1 + source.given.map_or(0, |(_, n)| n);
-        let (mut n_slots, mut n_lone) = (0usize, 0u32);
-        let mut columns = vec![Column::Absent; self.counts.len()];
+        let (mut n_slots, mut n_doubled_slots) = (0usize, 0);
         for &j in &order {
-            let j = j as usize;
-            let slot = u32::try_from(n_slots + per_doubled).map_err(|_| too_many_slots())? - per_doubled as u32;
-            let given = self.givens.get(j).copied().unwrap_or(0);
-            columns[j] = if is_doubled(j) { Column::Doubled(slot) } else { Column::Single { slot, given } };
+            codes[j as usize] = n_slots as u32;
             n_slots += if is_doubled(j) { per_doubled } else { 1 };
+            if n_slots >= LONE as usize {
+                return Err(too_many_slots());
+            }
+            n_doubled_slots = if is_doubled(j) { n_slots as u32 } else { n_doubled_slots };
         }
-        for (column, _) in columns.iter_mut().zip(&self.counts).filter(|(_, count)| **count == 1) {
-            *column = Column::Lone(n_lone);
-            n_lone += 1;
-        }
-        Ok((columns, n_slots, n_lone as usize))
+        Ok((Columns { codes, n_doubled_slots, givens: self.givens }, n_slots))
     }
 }
 
