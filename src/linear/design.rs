@@ -1,6 +1,6 @@
 //! The training matrix as the solvers want it: columns renumbered so that sweeps touch little memory, nothing lost.
 //!
-//! Three things are done to the rows, once per training, all of them exact:
+//! Four things are done to the rows, once per training, all of them exact:
 //!
 //! 1. A column that only one row has needs no weight while training: in the dual, w_j = β_i x_ij, so its part of xᵢᵀw is β_i x_ij². The sum of
 //!    these squares is one number per row ([`Design::lone_norms`]). Most columns of n-gram features are of this kind.
@@ -9,12 +9,16 @@
 //!    w_given = s·w_shared at all times, so that one weight on x·√(1+s²) replaces both. Other columns ("doubled") own 1 + G neighbouring
 //!    slots: the shared weight and, for each given value, s·w_given.
 //!
+//! 4. Rows are stored in random order, so that a solver may visit neighbours one after the other ([`Design::shuffle`]): reading memory in
+//!    stretches costs a fraction of jumping to every row. Solvers know rows by their position in this order.
+//!
 //! The bias, if wanted, is a last column of constant value; it is doubled like any other.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::rng::SplitMix64;
 use crate::error::{Error, Result};
 use crate::sparse::SparseRows;
 
@@ -51,12 +55,15 @@ pub(crate) struct Source<'a> {
 #[derive(Debug)]
 pub(crate) struct Design {
     chunks: Vec<Chunk>,
-    n_rows: usize,
-    /// Given value of each row; empty without given.
+    /// The row at each position.
+    rows: Vec<u32>,
+    /// Positions visited one after the other.
+    stretch: usize,
+    /// Given value at each position; empty without given.
     givens: Vec<u32>,
     n_givens: usize,
     n_slots: usize,
-    /// ‖x‖² of the (virtually) doubled row, with bias.
+    /// At each position ‖x‖² of the (virtually) doubled row, with bias.
     pub(crate) squared_norms: Vec<f64>,
     /// The part of it that comes from columns no other row has.
     pub(crate) lone_norms: Vec<f64>,
@@ -69,6 +76,11 @@ pub(crate) struct Design {
 
 /// Rows of a chunk; chunks are filled by different threads.
 const CHUNK_ROWS: usize = 1 << 10;
+
+/// Bytes read in one go when rows are visited in random order.
+const STRETCH_BYTES: usize = 1 << 15;
+/// More neighbours than this would make the order of rows too regular.
+const MAX_STRETCH: usize = 32;
 
 /// The entries of [`CHUNK_ROWS`] rows.
 #[derive(Debug, Default)]
@@ -86,6 +98,7 @@ struct Chunk {
 struct Lone {
     column: u32,
     row: u32,
+    given: u32,
     value: f32,
 }
 
@@ -126,13 +139,14 @@ const N_HOT_SLOTS: u32 = 1 << 14;
 
 impl Design {
     /// Renumbers the rows of `source` on the threads of the current rayon pool; O(values + columns · log columns).
-    pub(crate) fn build(source: &Source<'_>) -> Result<Self> {
+    pub(crate) fn build(source: &Source<'_>, seed: u64) -> Result<Self> {
         let n_rows = source.rows.n_rows();
         let (mut columns, n_slots) = Census::take(source).number_columns(source)?;
         let given_factor = if source.given.is_some() { source.given_scale * source.given_scale } else { 0.0 };
-        let firsts: Vec<usize> = (0..n_rows).step_by(CHUNK_ROWS).collect();
-        let fill = |&first: &usize| Chunk::fill(source, &columns, given_factor, first..n_rows.min(first + CHUNK_ROWS));
-        let mut chunks = firsts.par_iter().map(fill).collect::<Result<Vec<_>>>()?;
+        let mut rows: Vec<u32> = (0..n_rows as u32).collect();
+        SplitMix64::new(seed).shuffle(&mut rows);
+        let fill = |rows: &[u32]| Chunk::fill(source, &columns, given_factor, rows);
+        let mut chunks = rows.par_chunks(CHUNK_ROWS).map(fill).collect::<Result<Vec<_>>>()?;
         let mut gather = |part: fn(&mut Chunk) -> &mut Vec<f64>| chunks.iter_mut().flat_map(|c| std::mem::take(part(c))).collect();
         let squared_norms = gather(|chunk| &mut chunk.squared_norms);
         let lone_norms = gather(|chunk| &mut chunk.lone_norms);
@@ -140,8 +154,9 @@ impl Design {
         lone.iter().enumerate().for_each(|(at, lone)| columns.codes[lone.column as usize] = LONE | at as u32);
         Ok(Self {
             chunks,
-            n_rows,
-            givens: source.given.map_or_else(Vec::new, |(values, _)| values.to_vec()),
+            givens: source.given.map_or_else(Vec::new, |(values, _)| rows.iter().map(|&i| values[i as usize]).collect()),
+            stretch: (STRETCH_BYTES * n_rows / (size_of::<Entry>() * source.rows.n_values().max(1))).clamp(1, MAX_STRETCH),
+            rows,
             n_givens: source.given.map_or(0, |(_, n)| n),
             n_slots,
             squared_norms,
@@ -153,18 +168,32 @@ impl Design {
         })
     }
 
-    /// Row `i`.
+    /// The row at position `p`.
     #[inline(always)]
-    pub(crate) fn row(&self, i: usize) -> Row<'_> {
-        let chunk = &self.chunks[i / CHUNK_ROWS];
-        let (start, split) = chunk.bounds[i % CHUNK_ROWS];
-        let (end, _) = chunk.bounds[i % CHUNK_ROWS + 1];
-        let given = self.givens.get(i).map_or(0, |&g| g as usize + 1);
+    pub(crate) fn row(&self, p: usize) -> Row<'_> {
+        let chunk = &self.chunks[p / CHUNK_ROWS];
+        let (start, split) = chunk.bounds[p % CHUNK_ROWS];
+        let (end, _) = chunk.bounds[p % CHUNK_ROWS + 1];
+        let given = self.givens.get(p).map_or(0, |&g| g as usize + 1);
         Row { doubled: &chunk.entries[start..split], single: &chunk.entries[split..end], given }
     }
 
-    pub(crate) fn n_rows(&self) -> usize {
-        self.n_rows
+    /// The number of the original row at each position.
+    pub(crate) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Puts all positions into a new random order: stretches of neighbours, and the neighbours within each.
+    pub(crate) fn shuffle(&self, order: &mut Vec<u32>, rng: &mut SplitMix64) {
+        let n_rows = self.rows.len();
+        let mut stretches: Vec<usize> = (0..n_rows.div_ceil(self.stretch)).collect();
+        rng.shuffle(&mut stretches);
+        order.clear();
+        for stretch in stretches {
+            let first = order.len();
+            order.extend(stretch as u32 * self.stretch as u32..n_rows.min((stretch + 1) * self.stretch) as u32);
+            rng.shuffle(&mut order[first..]);
+        }
     }
 
     pub(crate) fn n_slots(&self) -> usize {
@@ -191,8 +220,8 @@ impl Design {
         match self.columns.codes[column] {
             ABSENT => Place::Nowhere,
             code if code & LONE != 0 => {
-                let Lone { row, value, .. } = self.lone[(code & !LONE) as usize];
-                let given = self.givens.get(row as usize).map(|&g| g as usize);
+                let Lone { row, value, given, .. } = self.lone[(code & !LONE) as usize];
+                let given = (self.n_givens > 0).then_some(given as usize);
                 Place::Lone { row: row as usize, value: f64::from(value), given }
             }
             slot if slot < self.columns.n_doubled_slots => Place::Doubled(slot as usize),
@@ -205,12 +234,12 @@ impl Design {
 }
 
 impl Chunk {
-    fn fill(source: &Source<'_>, columns: &Columns, given_factor: f64, range: Range<usize>) -> Result<Self> {
-        let n_values: usize = range.clone().map(|i| source.rows.row(i).indices.len() + 1).sum();
+    fn fill(source: &Source<'_>, columns: &Columns, given_factor: f64, rows: &[u32]) -> Result<Self> {
+        let n_values: usize = rows.iter().map(|&i| source.rows.row(i as usize).indices.len() + 1).sum();
         let mut chunk = Self { entries: Vec::with_capacity(n_values), ..Self::default() };
         let mut spare = Vec::new();
-        for i in range {
-            chunk.push_row(source, columns, given_factor, i, &mut spare)?;
+        for &i in rows {
+            chunk.push_row(source, columns, given_factor, i as usize, &mut spare)?;
         }
         chunk.bounds.push((chunk.entries.len(), chunk.entries.len()));
         Ok(chunk)
@@ -235,7 +264,7 @@ impl Chunk {
             match columns.codes[column as usize] {
                 code if code & LONE != 0 => {
                     lone_norm += square;
-                    self.lone.push(Lone { column, row: i as u32, value });
+                    self.lone.push(Lone { column, row: i as u32, given: source.given.map_or(0, |(values, _)| values[i]), value });
                 }
                 slot if slot < columns.n_doubled_slots => {
                     self.entries.push(Entry { slot, value });
@@ -357,33 +386,47 @@ mod tests {
     #[test]
     fn frequent_columns_come_first_and_lone_ones_have_no_slot() {
         let rows = rows();
-        let design = Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }).unwrap();
+        let design = Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }, 1).unwrap();
+        let position = |row: u32| design.rows().iter().position(|&r| r == row).unwrap();
         assert_eq!(design.n_slots(), 2);
         assert_eq!(design.place(0), Place::Single { slot: 0, factor: 1.0, given: None });
         assert_eq!(design.place(1), Place::Single { slot: 1, factor: 1.0, given: None });
         assert_eq!(design.place(3), Place::Lone { row: 0, value: 4.0, given: None });
         assert_eq!(design.place(4), Place::Nowhere);
-        assert_eq!((design.squared_norms[0], design.lone_norms[0]), (21.0, 16.0));
+        assert_eq!((design.squared_norms[position(0)], design.lone_norms[position(0)]), (21.0, 16.0));
     }
 
     #[test]
     fn columns_of_several_given_values_are_doubled() {
         let rows = rows();
         let source = Source { rows: &rows, given: Some((&[0, 0, 1], 2)), given_scale: 1.0, bias: Some(1.0) };
-        let design = Design::build(&source).unwrap();
+        let design = Design::build(&source, 1).unwrap();
+        let position = |row: u32| design.rows().iter().position(|&r| r == row).unwrap();
         // Columns 0 and the bias with both values: 3 slots each; column 1 with value 0 only.
         assert_eq!(design.n_slots(), 7);
         assert!(matches!(design.place(0), Place::Doubled(_)) && matches!(design.place(5), Place::Doubled(_)));
         assert!(matches!(design.place(1), Place::Single { given: Some(0), .. }));
-        assert_eq!(design.row(0).doubled.len(), 2);
-        assert_eq!((design.row(0).given, design.row(2).given), (1, 2));
-        assert_eq!(design.squared_norms[2], 4.0);
+        assert_eq!(design.row(position(0)).doubled.len(), 2);
+        assert_eq!((design.row(position(0)).given, design.row(position(2)).given), (1, 2));
+        assert_eq!(design.squared_norms[position(2)], 4.0);
     }
 
     #[test]
     fn a_value_that_is_not_finite_is_refused() {
         let mut rows = SparseRows::new(1);
         rows.push(&[0], &[f32::NAN]);
-        assert!(Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }).is_err());
+        assert!(Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }, 1).is_err());
+    }
+
+    #[test]
+    fn an_order_holds_every_position_once() {
+        let mut rows = SparseRows::new(1);
+        (0..5000).for_each(|_| rows.push(&[0], &[1.0]));
+        let design = Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }, 1).unwrap();
+        let mut order = Vec::new();
+        design.shuffle(&mut order, &mut SplitMix64::new(3));
+        assert_ne!(order[..40], (0..40).collect::<Vec<_>>()[..]);
+        order.sort_unstable();
+        assert!(order.into_iter().eq(0..5000));
     }
 }

@@ -15,7 +15,6 @@ pub(crate) trait Scalar: Copy + Send + Sync + 'static {
     /// `self + a · b`
     fn plus_product(self, a: Self, b: Self) -> Self;
     fn plus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
 }
 
 macro_rules! impl_scalar {
@@ -41,10 +40,6 @@ macro_rules! impl_scalar {
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 self + other
-            }
-            #[inline(always)]
-            fn times(self, other: Self) -> Self {
-                self * other
             }
         }
     };

@@ -80,7 +80,7 @@ fn walk(
     }
     let mut order: Vec<usize> = (0..cs.len()).collect();
     order.sort_by(|&a, &b| cs[a].total_cmp(&cs[b]));
-    let design = Design::build(&source(problem, params))?;
+    let design = Design::build(&source(problem, params), params.seed)?;
     let mut outputs: Vec<Output> = Vec::new();
     let mut last_c = None;
     for at in order {
@@ -111,13 +111,15 @@ fn fold_outputs(costs: &Costs<'_>, n_outputs: usize, c: f64, folds: Option<(&[u3
 
 /// A column that only a held-out row has is unknown to its model, so that products over the slots are complete.
 fn held_out_scores<S: Scalar>(design: &Design, blocks: &[Block<S>], folds: &[u32], n_outputs: usize) -> Vec<f32> {
-    let mut scores = vec![0.0; design.n_rows() * n_outputs];
+    let mut scores = vec![0.0; folds.len() * n_outputs];
     let mut products = [0.0; MAX_LANES];
     for block in blocks {
-        for (i, (&fold, scores)) in folds.iter().zip(scores.chunks_exact_mut(n_outputs)).enumerate() {
-            let of_fold = |output: usize| output / n_outputs == fold as usize;
+        for (p, &row) in design.rows().iter().enumerate() {
+            let fold = folds[row as usize] as usize;
+            let scores = &mut scores[row as usize * n_outputs..][..n_outputs];
+            let of_fold = |output: usize| output / n_outputs == fold;
             if block.outputs.iter().any(|&(_, output)| of_fold(output)) {
-                block_products(design, i, block, &mut products);
+                block_products(design, p, block, &mut products);
                 for &(lane, output) in block.outputs.iter().filter(|&&(_, output)| of_fold(output)) {
                     scores[output % n_outputs] = products[lane] as f32;
                 }

@@ -129,7 +129,7 @@ fn train_group<R: Rule, S: Scalar>(
         rule,
         max_passes: schedule.max_passes,
         rng: SplitMix64::new(schedule.seed),
-        order: (0..design.n_rows() as u32).collect(),
+        order: Vec::new(),
         n_passes: 0,
         first,
         blocks: Vec::new(),
@@ -151,6 +151,7 @@ struct Group<'a, R, S> {
     rule: &'a R,
     max_passes: usize,
     rng: SplitMix64,
+    /// Positions in the order of this pass.
     order: Vec<u32>,
     n_passes: usize,
     /// Number of the group's first output.
@@ -164,6 +165,7 @@ struct Sweep<R: Rule, S, const L: usize> {
     /// The output in each used lane, counted within the group.
     members: Vec<usize>,
     weights: LaneWeights<S, L>,
+    /// By position, as the next two.
     alphas: Vec<[f64; L]>,
     /// Marks of the costs, negative for the negative class, zero for rows left out.
     marks: Vec<[f64; L]>,
@@ -177,7 +179,7 @@ struct Sweep<R: Rule, S, const L: usize> {
 
 impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
     fn start(group: &Group<'_, R, S>, outputs: &[Output]) -> Self {
-        let n_rows = group.design.n_rows();
+        let n_rows = group.design.rows().len();
         let mut sweep = Self {
             members: (0..outputs.len()).collect(),
             weights: LaneWeights::zeros(group.design.n_slots()),
@@ -189,9 +191,12 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
             running: (1 << outputs.len()) - 1,
         };
         for (l, output) in outputs.iter().enumerate() {
-            for (i, &cost) in output.costs.iter().enumerate().filter(|(_, cost)| **cost != 0.0) {
-                sweep.marks[i][l] = group.rule.mark(cost.abs()).copysign(cost);
-                sweep.alphas[i][l] = output.alphas[i];
+            for (p, &row) in group.design.rows().iter().enumerate() {
+                let cost = output.costs[row as usize];
+                if cost != 0.0 {
+                    sweep.marks[p][l] = group.rule.mark(cost.abs()).copysign(cost);
+                    sweep.alphas[p][l] = output.alphas[row as usize];
+                }
             }
         }
         sweep.states = (0..L).map(|l| group.rule.start(sweep.marks.iter().filter(|marks| marks[l] != 0.0).count())).collect();
@@ -202,10 +207,10 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
 
     /// w = Σ_i α_i y_i x_i
     fn restore_weights(&mut self, design: &Design) {
-        for (i, (alphas, marks)) in self.alphas.iter().zip(&self.marks).enumerate() {
+        for (p, (alphas, marks)) in self.alphas.iter().zip(&self.marks).enumerate() {
             if alphas.iter().any(|&alpha| alpha != 0.0) {
                 let steps: [f64; L] = std::array::from_fn(|l| alphas[l].copysign(marks[l]));
-                axpy(&steps, design.given_factor, design.row(i), self.weights.slots_mut());
+                axpy(&steps, design.given_factor, design.row(p), self.weights.slots_mut());
             }
         }
     }
@@ -219,7 +224,7 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
 
     fn run(mut self, group: &mut Group<'_, R, S>, outputs: &mut [Output]) {
         while group.n_passes < group.max_passes {
-            group.rng.shuffle(&mut group.order);
+            group.design.shuffle(&mut group.order, &mut group.rng);
             self.pass(group);
             group.n_passes += 1;
             self.close_pass(group);
@@ -237,26 +242,26 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
     /// Visits every active row once.
     fn pass(&mut self, group: &Group<'_, R, S>) {
         let design = group.design;
-        for &i in &group.order {
-            let i = i as usize;
-            let active = self.active[i] & self.running;
+        for &p in &group.order {
+            let p = p as usize;
+            let active = self.active[p] & self.running;
             if active == 0 {
                 continue;
             }
-            let row = design.row(i);
+            let row = design.row(p);
             let products = dot(row, self.weights.slots());
-            let steps = self.move_alphas(group, i, active, &products);
+            let steps = self.move_alphas(group, p, active, &products);
             if steps != [0.0; L] {
                 axpy(&steps, design.given_factor, row, self.weights.slots_mut());
             }
         }
     }
 
-    /// Moves the dual variables of row `i`; returns by how much w has to follow.
+    /// Moves the dual variables of the row at position `p`; returns by how much w has to follow.
     #[inline(always)]
-    fn move_alphas(&mut self, group: &Group<'_, R, S>, i: usize, active: u32, products: &[S; L]) -> [f64; L] {
-        let (squared_norm, lone_norm) = (group.design.squared_norms[i], group.design.lone_norms[i]);
-        let (alphas, marks) = (&mut self.alphas[i], &self.marks[i]);
+    fn move_alphas(&mut self, group: &Group<'_, R, S>, p: usize, active: u32, products: &[S; L]) -> [f64; L] {
+        let (squared_norm, lone_norm) = (group.design.squared_norms[p], group.design.lone_norms[p]);
+        let (alphas, marks) = (&mut self.alphas[p], &self.marks[p]);
         let mut steps = [0.0; L];
         for l in 0..L {
             if active >> l & 1 == 0 {
@@ -270,7 +275,7 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
                     steps[l] = (moved - alpha) * 1f64.copysign(marks[l]);
                 }
                 None => {
-                    self.active[i] &= !(1 << l);
+                    self.active[p] &= !(1 << l);
                     self.n_shrunk[l] += 1;
                 }
             }
@@ -339,7 +344,7 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
         }
         for &l in &lanes {
             let alphas = &mut outputs[self.members[l]].alphas;
-            alphas.iter_mut().zip(&self.alphas).for_each(|(to, from)| *to = from[l]);
+            group.design.rows().iter().zip(&self.alphas).for_each(|(&row, from)| alphas[row as usize] = from[l]);
         }
         group.blocks.push(Block {
             weights: self.weights.slots().as_flattened().to_vec(),
@@ -349,17 +354,17 @@ impl<R: Rule, S: Scalar, const L: usize> Sweep<R, S, L> {
     }
 }
 
-/// `xᵀw` of row `i` for every lane of `block`, in `f64`.
-pub(crate) fn block_products<S: Scalar>(design: &Design, i: usize, block: &Block<S>, products: &mut [f64; MAX_LANES]) {
-    fn fill<S: Scalar, const L: usize>(design: &Design, i: usize, block: &Block<S>, products: &mut [f64; MAX_LANES]) {
-        let sums = dot::<S, L>(design.row(i), block.weights.as_chunks::<L>().0);
+/// `xᵀw` of the row at position `p` for every lane of `block`, in `f64`.
+pub(crate) fn block_products<S: Scalar>(design: &Design, p: usize, block: &Block<S>, products: &mut [f64; MAX_LANES]) {
+    fn fill<S: Scalar, const L: usize>(design: &Design, p: usize, block: &Block<S>, products: &mut [f64; MAX_LANES]) {
+        let sums = dot::<S, L>(design.row(p), block.weights.as_chunks::<L>().0);
         sums.iter().zip(products).for_each(|(sum, product)| *product = sum.to_f64());
     }
     match block.stride {
-        1 => fill::<S, 1>(design, i, block, products),
-        2 => fill::<S, 2>(design, i, block, products),
-        4 => fill::<S, 4>(design, i, block, products),
-        8 => fill::<S, 8>(design, i, block, products),
-        _ => fill::<S, MAX_LANES>(design, i, block, products),
+        1 => fill::<S, 1>(design, p, block, products),
+        2 => fill::<S, 2>(design, p, block, products),
+        4 => fill::<S, 4>(design, p, block, products),
+        8 => fill::<S, 8>(design, p, block, products),
+        _ => fill::<S, MAX_LANES>(design, p, block, products),
     }
 }

@@ -59,7 +59,7 @@ pub fn fit(problem: &Problem<'_>, params: &LinearParams) -> Result<LinearModel> 
 /// As [`fit`]; also if `start` does not have one number for each output and row.
 pub fn fit_from(problem: &Problem<'_>, params: &LinearParams, start: Option<&Duals>) -> Result<(LinearModel, Duals)> {
     let costs = Costs::new(problem, params)?;
-    let design = Design::build(&source(problem, params))?;
+    let design = Design::build(&source(problem, params), params.seed)?;
     let mut outputs: Vec<Output> = (0..problem.n_outputs()).map(|k| costs.output(k, params.c)).collect();
     if let Some(start) = start {
         start_from(&mut outputs, start, params)?;
@@ -249,10 +249,12 @@ fn train_in<S: Scalar>(design: &Design, params: &LinearParams, outputs: &mut [Ou
 /// Puts the weights back in the order of the features.
 pub(super) fn assemble(design: &Design, problem: &Problem<'_>, trained: &Trained, outputs: &[Output]) -> LinearModel {
     let mut model = LinearModel::zeros(design.n_features(), problem.n_classes, outputs.len(), design.n_givens());
-    let alphas_of = |k: usize, i: usize| outputs[k].alphas[i].copysign(outputs[k].costs[i]);
+    let n_rows = problem.rows.n_rows();
+    let signed = |k: usize, i: usize| outputs[k].alphas[i].copysign(outputs[k].costs[i]) as f32;
+    let betas = (0..n_rows).flat_map(|i| (0..outputs.len()).map(move |k| (k, i))).map(|(k, i)| signed(k, i)).collect();
     match &trained.blocks {
-        Blocks::Single(blocks) => unpack(design, blocks, &alphas_of, &mut model),
-        Blocks::Double(blocks) => unpack(design, blocks, &alphas_of, &mut model),
+        Blocks::Single(blocks) => unpack(design, blocks, betas, &mut model),
+        Blocks::Double(blocks) => unpack(design, blocks, betas, &mut model),
     }
     let convergence = |ending: &Ending| Convergence {
         n_passes: ending.n_passes,
@@ -266,75 +268,83 @@ pub(super) fn assemble(design: &Design, problem: &Problem<'_>, trained: &Trained
 /// Features whose weights one task fills.
 const FEATURES_A_TASK: usize = 1 << 14;
 
-/// Fills the weights of `model`; `signed_alpha(k, i)` is y_i α_i of output k.
-pub(super) fn unpack<S: Scalar>(
-    design: &Design,
-    blocks: &[Block<S>],
-    signed_alpha: &(impl Fn(usize, usize) -> f64 + Sync),
-    model: &mut LinearModel,
-) {
-    let (n_features, n_outputs, n_given) = (model.n_features, model.n_outputs, model.n_given);
-    let weights = Weights { design, blocks, signed_alpha };
-    let task_len = FEATURES_A_TASK * n_outputs;
-    model.shared.par_chunks_mut(task_len.max(1)).enumerate().for_each(|(task, chunk)| {
+/// Fills the weights of `model`; `betas` holds, row by row, the multiple of the row that each output's weights contain.
+pub(super) fn unpack<S: Scalar>(design: &Design, blocks: &[Block<S>], betas: Vec<f32>, model: &mut LinearModel) {
+    let (n_features, n_outputs) = (model.n_features, model.n_outputs);
+    let weights = Weights { design, n_outputs, by_slot: join_blocks(design, blocks, n_outputs), betas };
+    model.shared.par_chunks_mut(FEATURES_A_TASK * n_outputs).enumerate().for_each(|(task, chunk)| {
         for (f, into) in chunk.chunks_exact_mut(n_outputs).enumerate() {
-            weights.visit_shared(task * FEATURES_A_TASK + f, |k, weight| into[k] = weight as f32);
+            weights.shared_into(task * FEATURES_A_TASK + f, into);
         }
     });
-    if n_given > 0 && n_features > 0 {
+    if n_features > 0 {
         model.per_given.par_chunks_mut(n_features * n_outputs).enumerate().for_each(|(given, of_given)| {
             for (f, into) in of_given.chunks_exact_mut(n_outputs).enumerate() {
-                weights.visit_given(f, given, |k, weight| into[k] = weight as f32);
+                weights.given_into(f, given, into);
             }
         });
     }
-    let bias = design.bias();
-    weights.visit_shared(n_features, |k, weight| model.bias[k] = weight * bias);
+    let mut bias = vec![0.0; n_outputs];
+    let scaled = |into: &mut [f64], bias: &[f32]| {
+        into.iter_mut().zip(bias).for_each(|(into, &weight)| *into = f64::from(weight) * design.bias());
+    };
+    weights.shared_into(n_features, &mut bias);
+    scaled(&mut model.bias, &bias);
     for (given, into) in model.bias_per_given.chunks_exact_mut(n_outputs).enumerate() {
-        weights.visit_given(n_features, given, |k, weight| into[k] = weight * bias);
+        bias.fill(0.0);
+        weights.given_into(n_features, given, &mut bias);
+        scaled(into, &bias);
     }
+}
+
+/// The weights of all outputs, slot by slot.
+fn join_blocks<S: Scalar>(design: &Design, blocks: &[Block<S>], n_outputs: usize) -> Vec<f32> {
+    let mut joined = vec![0.0; design.n_slots() * n_outputs];
+    for block in blocks {
+        for (into, from) in joined.chunks_exact_mut(n_outputs).zip(block.weights.chunks_exact(block.stride)) {
+            block.outputs.iter().for_each(|&(lane, k)| into[k] = from[lane].to_f64() as f32);
+        }
+    }
+    joined
 }
 
 /// Trained weights, looked up by feature.
-struct Weights<'a, S, A> {
+struct Weights<'a> {
     design: &'a Design,
-    blocks: &'a [Block<S>],
-    signed_alpha: &'a A,
+    n_outputs: usize,
+    by_slot: Vec<f32>,
+    betas: Vec<f32>,
 }
 
-impl<S: Scalar, A: Fn(usize, usize) -> f64> Weights<'_, S, A> {
-    /// Calls `set` with the shared weight of `feature` for every output, unless all are zero.
-    fn visit_shared(&self, feature: usize, mut set: impl FnMut(usize, f64)) {
+impl Weights<'_> {
+    /// The shared weights of `feature`; leaves `into` alone if they are zero.
+    fn shared_into(&self, feature: usize, into: &mut [f32]) {
         match self.design.place(feature) {
             Place::Nowhere => {}
-            Place::Lone { row, value, .. } => self.visit_lone(row, value, &mut set),
-            Place::Single { slot, factor, .. } => self.visit_slot(slot, factor, &mut set),
-            Place::Doubled(slot) => self.visit_slot(slot, 1.0, &mut set),
+            Place::Lone { row, value, .. } => scale_into(&self.betas[row * self.n_outputs..], value, into),
+            Place::Single { slot, factor, .. } => scale_into(&self.by_slot[slot * self.n_outputs..], factor, into),
+            Place::Doubled(slot) => scale_into(&self.by_slot[slot * self.n_outputs..], 1.0, into),
         }
     }
 
-    /// The same for the weights added when `given`.
-    fn visit_given(&self, feature: usize, given: usize, mut set: impl FnMut(usize, f64)) {
+    /// The weights of `feature` added when `given`; leaves `into` alone if they are zero.
+    fn given_into(&self, feature: usize, given: usize, into: &mut [f32]) {
         let own = self.design.given_factor;
         match self.design.place(feature) {
-            Place::Lone { row, value, given: only } if only == Some(given) => self.visit_lone(row, value * own, &mut set),
-            Place::Single { slot, factor, given: only } if only == Some(given) => self.visit_slot(slot, factor * own, &mut set),
-            Place::Doubled(slot) => self.visit_slot(slot + 1 + given, 1.0, &mut set),
+            Place::Lone { row, value, given: only } if only == Some(given) => {
+                scale_into(&self.betas[row * self.n_outputs..], value * own, into);
+            }
+            Place::Single { slot, factor, given: only } if only == Some(given) => {
+                scale_into(&self.by_slot[slot * self.n_outputs..], factor * own, into);
+            }
+            Place::Doubled(slot) => scale_into(&self.by_slot[(slot + 1 + given) * self.n_outputs..], 1.0, into),
             _ => {}
         }
     }
+}
 
-    fn visit_lone(&self, row: usize, value: f64, set: &mut impl FnMut(usize, f64)) {
-        for &(_, k) in self.blocks.iter().flat_map(|block| &block.outputs) {
-            set(k, (self.signed_alpha)(k, row) * value);
-        }
-    }
-
-    fn visit_slot(&self, slot: usize, factor: f64, set: &mut impl FnMut(usize, f64)) {
-        for block in self.blocks {
-            for &(lane, k) in &block.outputs {
-                set(k, block.weights[slot * block.stride + lane].to_f64() * factor);
-            }
-        }
+fn scale_into(from: &[f32], factor: f64, into: &mut [f32]) {
+    for (into, &weight) in into.iter_mut().zip(from) {
+        *into = (f64::from(weight) * factor) as f32;
     }
 }
