@@ -11,6 +11,6 @@ pub mod model;
 pub mod predict;
 pub mod random;
 pub mod sparse;
-pub mod text;
+pub mod linear;
 pub use error::{Error, ErrorKind, Result};
 pub use task::Task;
