@@ -17,6 +17,7 @@ pub mod model;
 pub mod predict;
 pub mod labelled;
 pub mod batch;
+pub mod holders;
 pub mod evaluate;
 pub mod train;
 

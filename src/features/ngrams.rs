@@ -6,7 +6,7 @@
 
 use crate::features::hash;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
-use crate::text::tokenize::{for_each_word, lower_into};
+use crate::text::tokenize::{for_each_word, lower_into, split_hashtag};
 
 /// Words this close to the target mention are "near".
 const NEAR_WORDS: usize = 4;
@@ -223,10 +223,10 @@ impl Block {
     }
 
     fn lower(&self, text: &str, lowered: &mut String) {
+        lowered.clear();
         if self.params.lowercase {
             lower_into(text, lowered);
         } else {
-            lowered.clear();
             lowered.push_str(text);
         }
     }
@@ -405,30 +405,20 @@ fn split_hashtags_into(text: &str, out: &mut String) {
     while let Some(at) = rest.find('#') {
         let tag_end = rest[at + 1..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(rest.len(), |i| at + 1 + i);
         out.push_str(&rest[..tag_end]);
-        push_camel_words(&rest[at + 1..tag_end], out);
+        push_tag_parts(&rest[at + 1..tag_end], out);
         rest = &rest[tag_end..];
     }
     out.push_str(rest);
 }
 
-/// Appends the camel-case words of a tag, each after a space; a tag of one word adds nothing.
-fn push_camel_words(tag: &str, out: &mut String) {
-    let mut starts = vec![0];
-    let chars: Vec<(usize, char)> = tag.char_indices().collect();
-    for i in 1..chars.len() {
-        let (before, here, after) = (chars[i - 1].1, chars[i].1, chars.get(i + 1).map(|c| c.1));
-        let begins_word = here.is_uppercase() && (before.is_lowercase() || after.is_some_and(char::is_lowercase));
-        if begins_word || here.is_numeric() != before.is_numeric() || before == '_' {
-            starts.push(chars[i].0);
-        }
-    }
-    if starts.len() == 1 {
+/// Appends the parts of a tag, each after a space; a tag of one part adds nothing.
+fn push_tag_parts(tag: &str, out: &mut String) {
+    if split_hashtag(tag).nth(1).is_none() {
         return;
     }
-    for (i, &start) in starts.iter().enumerate() {
-        let end = starts.get(i + 1).copied().unwrap_or(tag.len());
+    for part in split_hashtag(tag) {
         out.push(' ');
-        out.push_str(tag[start..end].trim_matches('_'));
+        out.push_str(part);
     }
     out.push(' ');
 }

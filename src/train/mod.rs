@@ -77,6 +77,15 @@ impl TrainParams {
 ///
 /// If a parameter is out of range, a head has one class only, or there are fewer groups than folds.
 pub fn train(task: &Task, data: &Labelled, params: &TrainParams) -> Result<Model> {
+    train_logged(task, data, params, Vec::new(), 0)
+}
+
+/// Trains a model and keeps in it what a search has tried and how many rows were refused.
+///
+/// # Errors
+///
+/// As [`train`].
+pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: Vec<String>, n_refused: usize) -> Result<Model> {
     task.validate()?;
     data.check_trainable(task)?;
     let passages = data.passages();
@@ -105,12 +114,12 @@ pub fn train(task: &Task, data: &Labelled, params: &TrainParams) -> Result<Model
             heads: trained.iter().map(|t| t.meta.clone()).collect(),
             training: TrainingMeta {
                 n_rows: data.n_rows(),
-                n_refused: 0,
+                n_refused,
                 n_groups: data.n_groups(),
                 fingerprint: data.fingerprint(),
                 seed: params.seed,
                 folds: params.folds,
-                search: Vec::new(),
+                search,
                 n_pruned,
             },
             scores: trained.iter().flat_map(|t| t.scores.iter().cloned()).collect(),

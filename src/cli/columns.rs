@@ -1,0 +1,142 @@
+//! Flags that say which columns a table's rows are read from, and reading labelled rows by them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use stancekit::data::{Rejects, Role, RowBatch, Source, TableReader, find_column};
+use stancekit::labelled::{Columns, Labelled, LabelledBuilder};
+use stancekit::task::Task;
+
+use super::{InputFormat, progress};
+
+const BATCH_ROWS: usize = 4096;
+
+/// Which rows are read, and how.
+#[derive(Debug, Clone, Args)]
+pub struct TableArgs {
+    /// Labelled table (.csv, .tsv, .jsonl, .parquet; also .gz, .zst) or - for standard input
+    pub data: PathBuf,
+    /// What the input holds, if its name does not say so
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// Column of the text; found by its usual names if not given
+    #[arg(long, value_name = "COL")]
+    pub text: Option<String>,
+    /// Use only rows whose column has this value, as in split=train; all of several conditions must hold, a,b means either
+    #[arg(long = "where", value_name = "COL=VALUE")]
+    pub conditions: Vec<String>,
+}
+
+/// A condition on a column.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    column: usize,
+    values: Vec<String>,
+}
+
+impl TableArgs {
+    /// Opens the table.
+    pub fn open(&self) -> anyhow::Result<TableReader> {
+        let source = Source::new(&self.data, self.input_format.map(Into::into))?;
+        Ok(TableReader::open(&source, &mut |notice| eprintln!("stance: {notice}"))?)
+    }
+
+    /// Position of the text column: by flag, by the task, or by its usual names.
+    pub fn text_column(&self, reader: &TableReader, task: &Task) -> anyhow::Result<usize> {
+        let in_task = task.text.as_deref().filter(|name| reader.columns().iter().any(|c| c == name));
+        let wanted = self.text.as_deref().or(in_task);
+        let column = find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.path()))?;
+        column.context("no text column")
+    }
+
+    /// The conditions of `--where`.
+    pub fn conditions(&self, columns: &[String]) -> anyhow::Result<Vec<Condition>> {
+        let parse = |condition: &String| {
+            let (name, values) = condition.split_once('=').with_context(|| format!("--where {condition:?}; expected COLUMN=VALUE"))?;
+            let column = columns.iter().position(|c| c == name);
+            let column = column.with_context(|| format!("--where: no column {name:?}; expected one of {}", columns.join(", ")))?;
+            Ok(Condition { column, values: values.split(',').map(str::to_owned).collect() })
+        };
+        self.conditions.iter().map(parse).collect()
+    }
+
+    /// Reads all labelled rows that meet the conditions.
+    pub fn read_labelled(&self, task: &Task, common: &super::Common, rejects: &mut Rejects) -> anyhow::Result<Labelled> {
+        let mut reader = self.open()?;
+        let text = self.text_column(&reader, task)?;
+        let columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.path()))?;
+        let conditions = self.conditions(reader.columns())?;
+        let mut builder = LabelledBuilder::new(task, columns);
+        let mut batch = RowBatch::default();
+        let bar = progress::spinner(common, "rows read");
+        loop {
+            reader.read_batch(&mut batch, BATCH_ROWS, rejects)?;
+            if batch.is_empty() {
+                break;
+            }
+            for row in 0..batch.n_rows() {
+                if conditions.iter().all(|c| c.holds(&batch, row))
+                    && let Err(error) = builder.push(|column| batch.field(row, column))
+                {
+                    rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                }
+            }
+            bar.inc(batch.n_rows() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(builder.finish())
+    }
+}
+
+impl Condition {
+    /// Whether a row meets the condition.
+    pub fn holds(&self, batch: &RowBatch, row: usize) -> bool {
+        self.values.iter().any(|value| value == batch.field(row, self.column))
+    }
+}
+
+/// The task of a run: a file, or flags.
+#[derive(Debug, Clone, Args)]
+pub struct TaskArgs {
+    /// Task file; needs no other column flag
+    #[arg(long, value_name = "F", conflicts_with_all = ["label", "given", "group"])]
+    pub task: Option<PathBuf>,
+    /// Column of the labels
+    #[arg(long, value_name = "COL")]
+    pub label: Option<String>,
+    /// Column whose value is known when the label is predicted, such as a target
+    #[arg(long, value_name = "COL", requires = "label")]
+    pub given: Option<String>,
+    /// Column whose equal values belong together, such as an article: cross-validation keeps them whole
+    #[arg(long, value_name = "COL", requires = "label")]
+    pub group: Option<String>,
+    /// Columns of start and end (code points) of the mention that the label is about
+    #[arg(long, value_name = "START,END", value_delimiter = ',', num_args = 1)]
+    pub target_span: Vec<String>,
+    /// Column of the target whose first mention in the text is marked
+    #[arg(long, value_name = "COL", conflicts_with = "target_span")]
+    pub target_column: Option<String>,
+}
+
+impl TaskArgs {
+    /// The task that the flags describe; a `task.toml` beside the data is used where none is named.
+    pub fn task(&self, data: &Path, text: Option<&str>) -> anyhow::Result<Task> {
+        let beside = data.with_file_name("task.toml");
+        let mut task = match (&self.task, &self.label) {
+            (Some(path), _) => Task::load(path)?,
+            (None, Some(label)) => Task::single(text, label, self.given.as_deref(), self.group.as_deref()),
+            (None, None) if beside.is_file() => Task::load(beside)?,
+            (None, None) => anyhow::bail!("no task; name the label column with --label COL, or a task file with --task F"),
+        };
+        if let [start, end] = self.target_span.as_slice() {
+            task.target_span = Some((start.clone(), end.clone()));
+        } else if !self.target_span.is_empty() {
+            anyhow::bail!("--target-span needs two columns; expected START,END");
+        }
+        if self.target_column.is_some() {
+            task.target = self.target_column.clone();
+        }
+        Ok(task)
+    }
+}

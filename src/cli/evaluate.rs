@@ -1,0 +1,304 @@
+//! `stance evaluate`: scores with intervals, of a model on labelled rows or by cross-validation.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use stancekit::batch::{BatchOptions, answers};
+use stancekit::data::{Rejects, RowBatch};
+use stancekit::evaluate::{Interval, Item, N_SAMPLES, Scores, bootstrap, compare};
+use stancekit::labelled::Columns;
+use stancekit::train::cross_validate;
+use stancekit::{Error, Predictor};
+
+use super::columns::{TableArgs, TaskArgs};
+use super::predict::load_model;
+use super::train::SettingArgs;
+use super::{Common, ExitStatus, RejectArgs, settle};
+
+const BATCH_ROWS: usize = 4096;
+
+/// Score a model on labelled rows, or cross-validate.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    #[command(flatten)]
+    table: TableArgs,
+    /// Model file; the built-in model for diplomatic news by default
+    #[arg(long, value_name = "M", conflicts_with = "cross_validate")]
+    model: Option<PathBuf>,
+    /// Train and test by group in K folds instead of scoring a model
+    #[arg(long, value_name = "K")]
+    cross_validate: Option<usize>,
+    #[command(flatten)]
+    task: TaskArgs,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Also score this model and test the difference
+    #[arg(long, value_name = "B", conflicts_with = "cross_validate")]
+    against: Option<PathBuf>,
+    /// Labels of the mean F1, where a head has them all
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', default_value = "favor,against")]
+    mean_f1: Vec<String>,
+    /// Do not break the scores down by what a head is given
+    #[arg(long)]
+    no_breakdown: bool,
+    /// Status 1 unless every head's macro-F1 reaches this
+    #[arg(long, value_name = "X")]
+    min_macro_f1: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    rejects: RejectArgs,
+}
+
+/// The evaluated items of one head.
+struct HeadItems {
+    name: String,
+    labels: Vec<String>,
+    given_labels: Vec<String>,
+    items: Vec<Item>,
+}
+
+impl Evaluate {
+    pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        let mut rejects = self.rejects.open()?;
+        let (heads, joint) = match self.cross_validate {
+            Some(k) => (self.cross_validate(k, common, &mut rejects)?, Vec::new()),
+            None => self.score(self.model.as_ref(), common, &mut rejects)?,
+        };
+        let mut text = String::new();
+        let mut is_good = true;
+        for head in &heads {
+            is_good &= self.report(head, &mut text)?;
+        }
+        if !joint.is_empty() {
+            let ones = vec![1.0; joint.len()];
+            let right = |items: &[Item], weights: &[f64]| Scores::new(items, weights, 2, &[]).accuracy;
+            let interval = Interval::of(bootstrap(&joint, 2, &[], N_SAMPLES, 1).iter().map(|s| s.accuracy).collect());
+            text += &format!("all heads right together, nothing given: {}\n\n", with_interval(right(&joint, &ones), interval));
+        }
+        if let Some(other) = &self.against {
+            self.compare(other, &heads, common, &mut text)?;
+        }
+        super::write_text(None, &text)?;
+        let status = settle(&mut rejects)?;
+        Ok(if is_good { status } else { ExitStatus::Incomplete })
+    }
+
+    fn cross_validate(&self, k: usize, common: &Common, rejects: &mut Rejects) -> anyhow::Result<Vec<HeadItems>> {
+        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let data = self.table.read_labelled(&task, common, rejects)?;
+        let bar = super::progress::spinner(common, "cross-validating");
+        let heads = cross_validate(&task, &data, &params, k)?;
+        bar.finish_and_clear();
+        let head_items = |h: stancekit::train::FoldScores| HeadItems { name: h.head, labels: h.labels, given_labels: h.given_labels, items: h.items };
+        Ok(heads.into_iter().map(head_items).collect())
+    }
+
+    /// Items of every head given the true values, and of all heads together with nothing given.
+    fn score(&self, model: Option<&PathBuf>, common: &Common, rejects: &mut Rejects) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
+        let predictor = Predictor::new(load_model(model)?);
+        let task = predictor.model().meta().task.clone();
+        let mut reader = self.table.open()?;
+        let text = self.table.text_column(&reader, &task)?;
+        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.path()))?;
+        let conditions = self.table.conditions(reader.columns())?;
+        let mut heads: Vec<HeadItems> = predictor
+            .model()
+            .meta()
+            .heads
+            .iter()
+            .map(|h| HeadItems { name: h.name.clone(), labels: h.labels.clone(), given_labels: h.given_labels.clone(), items: Vec::new() })
+            .collect();
+        let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
+        let (mut joint, mut groups) = (Vec::new(), BTreeMap::<String, usize>::new());
+        let mut scratch = predictor.scratch();
+        let mut batch = RowBatch::default();
+        let bar = super::progress::spinner(common, "rows scored");
+        let given = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
+        let nothing_given = BatchOptions::default();
+        loop {
+            reader.read_batch(&mut batch, BATCH_ROWS, rejects)?;
+            if batch.is_empty() {
+                break;
+            }
+            for row in (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row))) {
+                let field = |c: usize| batch.field(row, c);
+                let next = groups.len();
+                let key = columns.group.map_or_else(|| format!("{}", batch.line(row)), |g| field(g).to_owned());
+                let gold = match gold_classes(&columns, &heads, field) {
+                    Ok(gold) => gold,
+                    Err(error) => {
+                        rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                        continue;
+                    }
+                };
+                let answered = match answers(&predictor, &columns, &given, field, &mut scratch) {
+                    Ok(answered) => answered,
+                    Err(error) => {
+                        rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                        continue;
+                    }
+                };
+                let group = *groups.entry(key).or_insert(next);
+                for (h, (answer, &gold)) in answered.iter().zip(&gold).enumerate() {
+                    let given = columns.givens[h].and_then(|c| predictor.given(h, field(c).trim()).ok()).unwrap_or(0);
+                    heads[h].items.push(Item {
+                        gold,
+                        predicted: answer.class,
+                        gold_probability: answer.probabilities[gold],
+                        confidence: answer.probability(),
+                        group,
+                        given,
+                    });
+                }
+                if has_chain {
+                    let free = answers(&predictor, &columns, &nothing_given, field, &mut scratch)?;
+                    let is_right = free.iter().zip(&gold).all(|(a, &g)| a.class == g);
+                    joint.push(Item { gold: 1, predicted: usize::from(is_right), gold_probability: 1.0, confidence: 1.0, group, given: 0 });
+                }
+            }
+            bar.inc(batch.n_rows() as u64);
+        }
+        bar.finish_and_clear();
+        anyhow::ensure!(heads.iter().all(|h| !h.items.is_empty()), "no row to score; check the labels and --where");
+        Ok((heads, joint))
+    }
+
+    /// Adds one head's scores; false where the least macro-F1 is missed.
+    fn report(&self, head: &HeadItems, text: &mut String) -> anyhow::Result<bool> {
+        let n = head.labels.len();
+        let mean_of: Vec<usize> = self.mean_f1.iter().filter_map(|name| head.labels.iter().position(|l| l == name)).collect();
+        let mean_of = if mean_of.len() == self.mean_f1.len() { mean_of } else { Vec::new() };
+        let weights = vec![1.0; head.items.len()];
+        let scores = Scores::new(&head.items, &weights, n, &mean_of);
+        let samples = bootstrap(&head.items, n, &mean_of, N_SAMPLES, 1);
+        if self.json {
+            let line = serde_json::json!({ "head": head.name, "labels": head.labels, "n": head.items.len(), "scores": scores,
+                "macro_f1_interval": Interval::of(samples.iter().map(|s| s.macro_f1).collect()) });
+            *text += &format!("{line}\n");
+            return Ok(self.min_macro_f1.is_none_or(|least| scores.macro_f1 >= least));
+        }
+        let n_groups = head.items.iter().map(|i| i.group).collect::<std::collections::BTreeSet<_>>().len();
+        *text += &format!("{}: {} cases in {} groups; 95 % intervals by bootstrap over groups\n", head.name, head.items.len(), n_groups);
+        let mut line = |name: &str, get: &dyn Fn(&Scores) -> f64| {
+            *text += &format!("  {name:<28}{}\n", with_interval(get(&scores), Interval::of(samples.iter().map(get).collect())));
+        };
+        line("accuracy", &|s| s.accuracy);
+        line("macro-F1", &|s| s.macro_f1);
+        if !mean_of.is_empty() {
+            line(&format!("mean F1 of {}", self.mean_f1.join(", ")), &|s| s.mean_f1);
+        }
+        line("log-loss", &|s| s.log_loss);
+        line("expected calibration error", &|s| s.calibration_error);
+        *text += &format!("  majority baseline           accuracy {:.4}\n", majority(&head.items, n, false));
+        if !head.given_labels.is_empty() {
+            *text += &format!("  majority by what is given   accuracy {:.4}\n", majority(&head.items, n, true));
+        }
+        self.report_classes(head, &scores, &samples, text);
+        if n <= 10 {
+            confusion(head, text);
+        }
+        if !self.no_breakdown && !head.given_labels.is_empty() {
+            breakdown(head, &mean_of, text);
+        }
+        text.push('\n');
+        Ok(self.min_macro_f1.is_none_or(|least| scores.macro_f1 >= least))
+    }
+
+    fn report_classes(&self, head: &HeadItems, scores: &Scores, samples: &[Scores], text: &mut String) {
+        let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
+        *text += &format!("  {:<width$}  precision  recall      F1  95 % interval      cases\n", "label");
+        for (c, label) in head.labels.iter().enumerate() {
+            let s = &scores.classes[c];
+            let interval = Interval::of(samples.iter().map(|s| s.classes[c].f1).collect());
+            *text += &format!(
+                "  {label:<width$}     {:.4}  {:.4}  {:.4}  [{:.4}, {:.4}]  {:>6}\n",
+                s.precision, s.recall, s.f1, interval.low, interval.high, s.support
+            );
+        }
+    }
+
+    fn compare(&self, other: &PathBuf, heads: &[HeadItems], common: &Common, text: &mut String) -> anyhow::Result<()> {
+        let (others, _) = self.score(Some(other), common, &mut Rejects::new())?;
+        for (a, b) in heads.iter().zip(&others) {
+            anyhow::ensure!(a.labels == b.labels && a.items.len() == b.items.len(), "the models do not label the same rows with the same labels");
+            let n = a.labels.len();
+            let comparison = compare(&a.items, &b.items, N_SAMPLES, 1, |items, weights| Scores::new(items, weights, n, &[]).macro_f1);
+            *text += &format!(
+                "{}: macro-F1 minus that of {}: {:+.4} [{:+.4}, {:+.4}], p = {:.4} (approximate randomisation over groups)\n",
+                a.name,
+                other.display(),
+                comparison.difference,
+                comparison.interval.low,
+                comparison.interval.high,
+                comparison.p_value
+            );
+        }
+        Ok(())
+    }
+}
+
+fn gold_classes<'r>(columns: &Columns, heads: &[HeadItems], field: impl Fn(usize) -> &'r str) -> Result<Vec<usize>, Error> {
+    let of_head = |(head, column): (&HeadItems, &Option<usize>)| {
+        let label = column.map_or("", |c| field(c).trim());
+        head.labels.binary_search_by(|l| l.as_str().cmp(label)).map_err(|_| {
+            Error::labels("the model does not know this label")
+                .in_column(&head.name)
+                .expected(format!("one of {}", head.labels.join(", ")))
+                .found(format!("{label:?}"))
+        })
+    };
+    heads.iter().zip(&columns.labels).map(of_head).collect()
+}
+
+fn with_interval(value: f64, interval: Interval) -> String {
+    format!("{value:.4}  [{:.4}, {:.4}]", interval.low, interval.high)
+}
+
+/// Accuracy of always naming the most frequent label, of all or of those with the same given value.
+fn majority(items: &[Item], n_classes: usize, by_given: bool) -> f64 {
+    let mut counts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for item in items {
+        counts.entry(if by_given { item.given } else { 0 }).or_insert_with(|| vec![0; n_classes])[item.gold] += 1;
+    }
+    let right: usize = counts.values().filter_map(|c| c.iter().max()).sum();
+    right as f64 / items.len() as f64
+}
+
+fn confusion(head: &HeadItems, text: &mut String) {
+    let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(7);
+    let header: Vec<String> = head.labels.iter().map(|l| format!("{l:>width$}")).collect();
+    *text += &format!("  {:<width$}  {}   (columns: predicted)\n", "true", header.join("  "));
+    for (gold, label) in head.labels.iter().enumerate() {
+        let cells: Vec<String> = (0..head.labels.len())
+            .map(|p| format!("{:>width$}", head.items.iter().filter(|i| i.gold == gold && i.predicted == p).count()))
+            .collect();
+        *text += &format!("  {label:<width$}  {}\n", cells.join("  "));
+    }
+}
+
+fn breakdown(head: &HeadItems, mean_of: &[usize], text: &mut String) {
+    let width = head.given_labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
+    *text += &format!("  {:<width$}  accuracy  macro-F1  mean F1  macro-F1, 95 %      cases\n", "given");
+    for (g, label) in head.given_labels.iter().enumerate() {
+        let items: Vec<Item> = head.items.iter().filter(|i| i.given == g).cloned().collect();
+        if items.is_empty() {
+            continue;
+        }
+        let scores = Scores::new(&items, &vec![1.0; items.len()], head.labels.len(), mean_of);
+        let samples = bootstrap(&items, head.labels.len(), mean_of, N_SAMPLES, 1);
+        let interval = Interval::of(samples.iter().map(|s| s.macro_f1).collect());
+        *text += &format!(
+            "  {label:<width$}    {:.4}    {:.4}   {:.4}  [{:.4}, {:.4}]  {:>6}\n",
+            scores.accuracy,
+            scores.macro_f1,
+            scores.mean_f1,
+            interval.low,
+            interval.high,
+            items.len()
+        );
+    }
+}

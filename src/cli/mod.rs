@@ -1,0 +1,205 @@
+//! The command line: one file per command, each thin over the library.
+//!
+//! Data goes to standard output or `--output`, everything else to standard error. Status 0: done; 1: done, but rows were refused or a stated threshold failed;
+//! 2: could not be done. A closed pipe is not an error.
+
+mod classify;
+mod columns;
+mod evaluate;
+mod explain;
+mod inspect;
+mod manual;
+mod predict;
+mod progress;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stancekit::data::{Format, Output, Rejects, TableFormat};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything was done.
+    Done,
+    /// Done, but rows were refused or a threshold failed.
+    Incomplete,
+}
+
+/// Reads news articles and says who stands where on what.
+#[derive(Debug, Parser)]
+#[command(name = "stance", version, about, max_term_width = 110, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Threads to use; all cores by default
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Print no progress and no summaries
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say who stands where on what in articles
+    Classify(classify::Classify),
+    /// Train a model from labelled rows
+    Train(train::Train),
+    /// Label the rows of a table
+    Predict(predict::Predict),
+    /// Score a model on labelled rows, or cross-validate
+    Evaluate(evaluate::Evaluate),
+    /// Show which words spoke for and against
+    Explain(explain::Explain),
+    /// Show what is in a model file
+    Inspect(inspect::Inspect),
+    /// Print shell completions
+    Completions(manual::Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// Flags of commands that read rows and may refuse some.
+#[derive(Debug, Clone, Args)]
+pub struct RejectArgs {
+    /// Write refused rows to this CSV: file, line, column, reason
+    #[arg(long, value_name = "F")]
+    rejects: Option<PathBuf>,
+    /// Stop at the first bad row
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What an input holds, where its name does not say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    Txt,
+    Md,
+    Html,
+    Csv,
+    Tsv,
+    Jsonl,
+    Parquet,
+}
+
+impl From<InputFormat> for Format {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Txt => Self::Text,
+            InputFormat::Md => Self::Markdown,
+            InputFormat::Html => Self::Html,
+            InputFormat::Csv => Self::Csv,
+            InputFormat::Tsv => Self::Tsv,
+            InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Parquet => Self::Parquet,
+        }
+    }
+}
+
+/// Formats of written tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+impl From<RowFormat> for TableFormat {
+    fn from(format: RowFormat) -> Self {
+        match format {
+            RowFormat::Csv => Self::Csv,
+            RowFormat::Jsonl => Self::Jsonl,
+            RowFormat::Parquet => Self::Parquet,
+        }
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(ExitStatus::Done) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Incomplete) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stance: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
+    if let Some(threads) = cli.common.threads {
+        anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    }
+    match &cli.command {
+        Command::Classify(command) => command.run(&cli.common),
+        Command::Train(command) => command.run(&cli.common),
+        Command::Predict(command) => command.run(&cli.common),
+        Command::Evaluate(command) => command.run(&cli.common),
+        Command::Explain(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man => manual::man(),
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+            || cause.downcast_ref::<stancekit::Error>().is_some_and(stancekit::Error::is_broken_pipe)
+    })
+}
+
+impl RejectArgs {
+    fn open(&self) -> anyhow::Result<Rejects> {
+        let rejects = Rejects::new().strict(self.strict);
+        Ok(match &self.rejects {
+            Some(path) => {
+                let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+                rejects.with_file(Box::new(std::io::BufWriter::new(file)))?
+            }
+            None => rejects,
+        })
+    }
+}
+
+/// Tells of refused rows and gives the status they call for.
+fn settle(rejects: &mut Rejects) -> anyhow::Result<ExitStatus> {
+    rejects.flush()?;
+    if rejects.count() == 0 {
+        return Ok(ExitStatus::Done);
+    }
+    for error in rejects.first() {
+        eprintln!("stance: refused: {error}");
+    }
+    let n_more = rejects.count() - rejects.first().len() as u64;
+    let more = if n_more > 0 { format!(", {n_more} not shown (list them with --rejects F)") } else { String::new() };
+    eprintln!("stance: {} refused{more}", count(rejects.count(), "row"));
+    Ok(ExitStatus::Incomplete)
+}
+
+/// "1 row", "2 rows".
+fn count(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Writes text to standard output or a file.
+fn write_text(path: Option<&std::path::Path>, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut output = Output::open(path)?;
+    output.write_all(text.as_bytes())?;
+    Ok(output.finish()?)
+}

@@ -1,0 +1,90 @@
+//! `stance predict`: a table in, the same table with labels out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use stancekit::batch::{BatchOptions, Labeller, label_table, output_columns, output_sample};
+use stancekit::data::{Output, TableFormat, TableWriter};
+use stancekit::labelled::Columns;
+use stancekit::{Model, Predictor};
+use std::io::Write;
+
+use super::columns::TableArgs;
+use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
+
+/// Label the rows of a table: one row in, one row out, same order.
+#[derive(Debug, Args)]
+pub struct Predict {
+    #[command(flatten)]
+    table: TableArgs,
+    /// Model file; the built-in model for diplomatic news by default
+    #[arg(long, value_name = "M")]
+    model: Option<PathBuf>,
+    /// Format of the output; by its name, else CSV
+    #[arg(long, value_enum)]
+    format: Option<RowFormat>,
+    /// Where the output goes; standard output by default
+    #[arg(long, short, value_name = "F")]
+    output: Option<PathBuf>,
+    /// Write the probability of every label
+    #[arg(long)]
+    probabilities: bool,
+    /// Give prediction sets that hold the true label of each class with probability 1 - ALPHA, and say why where there is no single label
+    #[arg(long, value_name = "ALPHA")]
+    abstain: Option<f64>,
+    /// Use the true values of given heads where the table has their columns
+    #[arg(long)]
+    use_given: bool,
+    /// Mark the first mention of this target in every text
+    #[arg(long, value_name = "TEXT")]
+    target: Option<String>,
+    #[command(flatten)]
+    rejects: RejectArgs,
+}
+
+/// Loads the named model, or the built-in one.
+pub fn load_model(path: Option<&PathBuf>) -> anyhow::Result<Arc<Model>> {
+    Ok(match path {
+        Some(path) => Arc::new(Model::load(path)?),
+        None => Model::builtin(),
+    })
+}
+
+impl Predict {
+    pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        if let Some(alpha) = self.abstain {
+            anyhow::ensure!(alpha > 0.0 && alpha < 1.0, "--abstain {alpha}; expected a number between 0 and 1");
+        }
+        anyhow::ensure!(self.table.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
+        let predictor = Predictor::new(load_model(self.model.as_ref())?);
+        let task = &predictor.model().meta().task;
+        let mut reader = self.table.open()?;
+        let text = self.table.text_column(&reader, task)?;
+        let columns = Columns::find(task, reader.columns(), text, false).map_err(|e| e.in_file(reader.path()))?;
+        let options = BatchOptions {
+            use_given_columns: self.use_given,
+            all_probabilities: self.probabilities,
+            abstain: self.abstain,
+            target: self.target.clone(),
+        };
+        let by_name = self.output.as_deref().and_then(TableFormat::from_path);
+        let format = self.format.map(TableFormat::from).or(by_name).unwrap_or(TableFormat::Csv);
+        let mut rejects = self.rejects.open()?;
+        let mut output = Output::open(self.output.as_deref())?;
+        let names = output_columns(reader.columns(), &predictor, &options);
+        let sample = output_sample(reader.columns().len(), &predictor, &options);
+        let mut bytes = Vec::new();
+        let mut writer = TableWriter::new(format, &names, &sample, &mut bytes)?;
+        output.write_all(&bytes)?;
+        let bar = progress::spinner(common, "rows labelled");
+        let labeller = Labeller { predictor: &predictor, columns: &columns, options: &options };
+        label_table(&labeller, &mut reader, &mut writer, &mut output, &mut rejects, &|n| bar.set_position(n))?;
+        bytes.clear();
+        writer.finish(&mut bytes)?;
+        output.write_all(&bytes)?;
+        output.finish()?;
+        bar.finish_and_clear();
+        settle(&mut rejects)
+    }
+}

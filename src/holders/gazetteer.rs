@@ -1,0 +1,272 @@
+//! Names of parties and the words that mark who speaks: states, bodies, offices.
+//!
+//! Three tables in `data/`, each party once: `states.csv` (canonical name, other names, demonyms, capitals and other seats), `bodies.csv` (blocs, organisations, armed
+//! groups, agreements, parties) and `offices.csv` (words for offices and bodies, by kind). A user's own table has the columns of `states.csv`, plus `kind`.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use hashbrown::HashMap;
+
+use crate::error::{Error, Result};
+
+const STATES: &str = include_str!("data/states.csv");
+const BODIES: &str = include_str!("data/bodies.csv");
+const OFFICES: &str = include_str!("data/offices.csv");
+
+/// What kind of party a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartyKind {
+    /// A state.
+    State,
+    /// Anything else that has a name: a bloc, a court, an armed group, a party, an agreement.
+    Body,
+}
+
+/// How a name refers to its party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameForm {
+    /// By one of its names.
+    Name,
+    /// By its people: "Kenyan", "Kenyans".
+    Demonym,
+    /// By its capital or seat: "Nairobi".
+    Seat,
+}
+
+/// What a word for an office or body says of who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Office {
+    /// One who speaks for the state: a minister, an envoy, an official.
+    OfState,
+    /// A part of the state that speaks for it: a ministry, a government.
+    StateBody,
+    /// A body that has positions of its own: an army, a court, a union, farmers.
+    OwnBody,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    party: u32,
+    form: NameForm,
+}
+
+/// A gazetteer hit: bytes of the text, and the party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// Number of the party.
+    pub party: usize,
+    /// How it is named.
+    pub form: NameForm,
+}
+
+/// The tables, ready for searching.
+#[derive(Debug, Clone)]
+pub struct Gazetteer {
+    automaton: AhoCorasick,
+    entries: Vec<Entry>,
+    parties: Vec<(String, PartyKind)>,
+    offices: HashMap<String, Office>,
+}
+
+/// Rows of all tables while they are read.
+#[derive(Default)]
+struct Tables {
+    patterns: Vec<String>,
+    entries: Vec<Entry>,
+    seen: HashMap<String, usize>,
+    parties: Vec<(String, PartyKind)>,
+}
+
+impl Gazetteer {
+    /// The tables of the project.
+    pub fn builtin() -> Arc<Self> {
+        static BUILTIN: OnceLock<Arc<Gazetteer>> = OnceLock::new();
+        Arc::clone(BUILTIN.get_or_init(|| Arc::new(Self::build(None).expect("the project's own tables are checked by a test"))))
+    }
+
+    /// The project's tables and a user's own, whose names overrule.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or has no column `canonical`.
+    pub fn with_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        Self::build(Some(&text)).map_err(|e| e.in_file(path))
+    }
+
+    fn build(own: Option<&str>) -> Result<Self> {
+        let mut tables = Tables::default();
+        if let Some(own) = own {
+            tables.read(own, PartyKind::Body)?;
+        }
+        tables.read(STATES, PartyKind::State)?;
+        tables.read(BODIES, PartyKind::Body)?;
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&tables.patterns)
+            .map_err(|e| Error::input("the gazetteer is too large").caused_by(e))?;
+        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, offices: offices()? })
+    }
+
+    /// Names in the text, leftmost longest, whole words only.
+    pub fn find(&self, text: &str) -> Vec<Hit> {
+        let bytes = text.as_bytes();
+        let is_word = |at: Option<&u8>| at.is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80);
+        self.automaton
+            .find_iter(text)
+            .filter(|m| !is_word(m.start().checked_sub(1).and_then(|i| bytes.get(i))) && !is_word(bytes.get(m.end())))
+            .map(|m| {
+                let entry = &self.entries[m.pattern().as_usize()];
+                Hit { start: m.start(), end: m.end(), party: entry.party as usize, form: entry.form }
+            })
+            .collect()
+    }
+
+    /// Canonical name of a party.
+    pub fn canonical(&self, party: usize) -> &str {
+        &self.parties[party].0
+    }
+
+    /// Kind of a party.
+    pub fn kind(&self, party: usize) -> PartyKind {
+        self.parties[party].1
+    }
+
+    /// What the word, in lower case and singular or plural, says as an office or body.
+    pub fn office(&self, word: &str) -> Option<Office> {
+        self.offices.get(word).copied()
+    }
+}
+
+impl Tables {
+    fn read(&mut self, table: &str, kind: PartyKind) -> Result<()> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
+        let headers = reader.headers().map_err(|e| Error::input("not a table of names").caused_by(e))?.clone();
+        let column = |name: &str| headers.iter().position(|h| h == name);
+        let canonical = column("canonical")
+            .ok_or_else(|| Error::input("no such column").in_column("canonical").expected("canonical,kind,names,demonyms,seats").on_line(1))?;
+        for record in reader.records() {
+            let record = record.map_err(|e| Error::input("not a row of names").caused_by(e))?;
+            let field = |name: &str| column(name).and_then(|c| record.get(c)).unwrap_or_default().to_owned();
+            let name = record.get(canonical).unwrap_or_default().trim().to_owned();
+            let kind = if field("kind") == "state" { PartyKind::State } else { kind };
+            let party = match self.parties.iter().position(|p| p.0 == name) {
+                Some(known) => known,
+                None => {
+                    self.parties.push((name.clone(), kind));
+                    self.parties.len() - 1
+                }
+            };
+            self.add(&name, party, NameForm::Name);
+            field("names").split('|').for_each(|n| self.add(n, party, NameForm::Name));
+            field("seats").split('|').for_each(|n| self.add(n, party, NameForm::Seat));
+            for demonym in field("demonyms").split('|') {
+                self.add(demonym, party, NameForm::Demonym);
+                if !demonym.ends_with("sh") && !demonym.ends_with("ch") && !demonym.ends_with("ese") && !demonym.is_empty() {
+                    self.add(&format!("{demonym}s"), party, NameForm::Demonym);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first table to name something wins.
+    fn add(&mut self, name: &str, party: usize, form: NameForm) {
+        let name = name.trim();
+        if name.is_empty() || self.seen.contains_key(name) {
+            return;
+        }
+        self.seen.insert(name.to_owned(), self.patterns.len());
+        self.patterns.push(name.to_owned());
+        self.entries.push(Entry { party: party as u32, form });
+        // Typographic apostrophes are as common as plain ones.
+        if name.contains('\'') {
+            self.add(&name.replace('\'', "’"), party, form);
+        }
+    }
+}
+
+fn offices() -> Result<HashMap<String, Office>> {
+    /// Bodies that speak for their state; all others of the kind `body` have positions of their own.
+    const STATE_BODIES: [&str; 31] = [
+        "government", "cabinet", "ministry", "foreign ministry", "defence ministry", "defense ministry", "interior ministry", "home ministry",
+        "finance ministry", "trade ministry", "commerce ministry", "energy ministry", "water ministry", "irrigation ministry", "culture ministry",
+        "foreign office", "home office", "state department", "presidency", "presidential palace", "prime minister's office",
+        "external affairs ministry", "ministry of external affairs", "ministry of foreign affairs", "ministry of defence", "administration",
+        "authorities", "regime", "embassy", "high commission", "mission",
+    ];
+    let mut offices = HashMap::new();
+    let mut reader = csv::Reader::from_reader(OFFICES.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|e| Error::input("not a row of offices").caused_by(e))?;
+        for term in record.get(1).unwrap_or_default().split('|') {
+            let office = match record.get(0) {
+                Some("body") if STATE_BODIES.contains(&term) => Office::StateBody,
+                Some("body") => Office::OwnBody,
+                _ => Office::OfState,
+            };
+            // The last word of a term is its head; plurals are formed on it.
+            let head = term.rsplit(' ').next().unwrap_or(term);
+            for word in [term.to_owned(), head.to_owned(), format!("{head}s")] {
+                offices.entry(word).or_insert(office);
+            }
+        }
+    }
+    Ok(offices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, NameForm)> {
+        let gazetteer = Gazetteer::builtin();
+        gazetteer.find(text).into_iter().map(|h| (gazetteer.canonical(h.party).to_owned(), h.form)).collect()
+    }
+
+    #[test]
+    fn names_demonyms_and_seats_are_found() {
+        assert_eq!(
+            found("New Delhi told Pakistanis that the U.S. envoy, a Niger expert, left Nigeria."),
+            [
+                ("India".to_owned(), NameForm::Seat),
+                ("Pakistan".to_owned(), NameForm::Demonym),
+                ("United States".to_owned(), NameForm::Name),
+                ("Niger".to_owned(), NameForm::Name),
+                ("Nigeria".to_owned(), NameForm::Name),
+            ]
+        );
+    }
+
+    #[test]
+    fn longer_names_win_and_parts_of_words_do_not_count() {
+        assert_eq!(found("South Sudan")[0].0, "South Sudan");
+        assert_eq!(found("Indiana Irangate"), []);
+    }
+
+    #[test]
+    fn a_users_table_overrules() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("own.csv");
+        std::fs::write(&path, "canonical,names\nGeorgia (US),Georgia\nKarsava,Karsava Republic\n").unwrap();
+        let gazetteer = Gazetteer::with_file(&path).unwrap();
+        let hit = gazetteer.find("Georgia and the Karsava Republic");
+        assert_eq!(gazetteer.canonical(hit[0].party), "Georgia (US)");
+        assert_eq!(gazetteer.canonical(hit[1].party), "Karsava");
+    }
+
+    #[test]
+    fn offices_tell_who_speaks() {
+        let gazetteer = Gazetteer::builtin();
+        assert_eq!(gazetteer.office("ministers"), Some(Office::OfState));
+        assert_eq!(gazetteer.office("ministry"), Some(Office::StateBody));
+        assert_eq!(gazetteer.office("court"), Some(Office::OwnBody));
+        assert_eq!(gazetteer.office("river"), None);
+    }
+}
