@@ -18,6 +18,7 @@ pub mod predict;
 pub mod labelled;
 pub mod batch;
 pub mod holders;
+pub mod classify;
 pub mod evaluate;
 pub mod train;
 

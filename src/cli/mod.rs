@@ -7,6 +7,7 @@ mod classify;
 mod columns;
 mod evaluate;
 mod explain;
+mod holders;
 mod inspect;
 mod manual;
 mod predict;
@@ -64,6 +65,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show what is in a model file
     Inspect(inspect::Inspect),
+    /// Train the ranker of holders from labelled articles
+    TrainHolders(holders::TrainHolders),
     /// Print shell completions
     Completions(manual::Completions),
     /// Print the manual page
@@ -151,6 +154,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Evaluate(command) => command.run(&cli.common),
         Command::Explain(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::TrainHolders(command) => command.run(&cli.common),
         Command::Completions(command) => command.run(),
         Command::Man => manual::man(),
     }

@@ -23,7 +23,7 @@ mod map;
 mod meta;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use file::{HeadParts, ModelParts};
 pub use meta::{Calibration, HeadMeta, ModelMeta, ScoreMeta, TrainingMeta, WeightKind};
@@ -92,10 +92,18 @@ impl Model {
 
     /// The model for diplomatic news that is compiled into the crate.
     pub fn builtin() -> Arc<Self> {
-        static MODEL: std::sync::OnceLock<Arc<Model>> = std::sync::OnceLock::new();
-        let model = MODEL
-            .get_or_init(|| Arc::new(Self::open(Bytes::Static(&BUILTIN.0)).expect("the compiled-in model is checked by a test")));
-        Arc::clone(model)
+        static MODEL: OnceLock<Arc<Model>> = OnceLock::new();
+        Arc::clone(MODEL.get_or_init(|| Self::compiled_in(&BUILTIN.0)))
+    }
+
+    /// The ranker of holders that is compiled into the crate.
+    pub fn builtin_holders() -> Arc<Self> {
+        static MODEL: OnceLock<Arc<Model>> = OnceLock::new();
+        Arc::clone(MODEL.get_or_init(|| Self::compiled_in(&BUILTIN_HOLDERS.0)))
+    }
+
+    fn compiled_in(bytes: &'static [u8]) -> Arc<Self> {
+        Arc::new(Self::open(Bytes::Static(bytes)).expect("the compiled-in models are checked by a test"))
     }
 
     /// Puts a model together from its parts, in the form that a file has.
@@ -242,3 +250,4 @@ fn lanes(n_outputs: &[usize]) -> (Vec<usize>, usize) {
 struct Aligned<T: ?Sized>(T);
 
 static BUILTIN: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/diplomacy.stance"));
+static BUILTIN_HOLDERS: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/diplomacy.holders"));
