@@ -497,6 +497,13 @@ mod tests {
     }
 
     #[test]
+    fn readers_and_writers_move_to_other_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<ArticleReader>();
+        is_send::<crate::data::TableWriter>();
+    }
+
+    #[test]
     fn chunks_are_bounded_and_complete() {
         let table = format!("text\n{}", "A sentence.\n".repeat(25));
         let mut reader =

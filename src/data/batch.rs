@@ -91,10 +91,14 @@ impl RowBatch {
 
     /// Drops what was appended since the last row and remembers why.
     pub(super) fn refuse(&mut self, error: Error) {
-        let n_kept = self.lines.len() * self.n_columns;
-        self.ends.truncate(n_kept);
-        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+        self.forget_last();
         self.refused.push(error);
+    }
+
+    /// Drops what was appended since the last row.
+    pub(super) fn forget_last(&mut self) {
+        self.ends.truncate(self.lines.len() * self.n_columns);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// Whether a batch of these bounds is full.

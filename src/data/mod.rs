@@ -1,7 +1,7 @@
 //! Reading and writing: everything that comes from outside and everything that leaves.
 //!
 //! [`source`] finds files and opens them, compressed or not. [`encoding`] turns their bytes into UTF-8. [`table`] streams the rows of CSV, JSON
-//! Lines and Parquet in batches; [`article`] makes articles of text, Markdown, HTML and of such rows. [`output`] and [`write`] are the way out.
+//! Lines and Parquet in batches; [`article`] makes articles of text, Markdown, HTML and of such rows. [`output`] and [`mod@write`] are the way out.
 //!
 //! Two rules hold in all of them. Memory does not grow with the number of rows. And a row that cannot be used is refused with its place and
 //! reason ([`Rejects`]), while the rows around it go on; only what spoils the whole file (no header, a damaged archive) ends the reading.

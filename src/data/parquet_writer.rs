@@ -1,6 +1,5 @@
 //! Writes Parquet tables: flat columns, all optional, in row groups of bounded size, compressed with Zstandard.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -169,7 +168,7 @@ impl ParquetWriter {
         if cells.n_rows == 0 {
             return Ok(());
         }
-        let mut write = || {
+        let write = || {
             let mut group = self.writer.next_row_group()?;
             cells.columns.into_iter().try_for_each(|column| column.write(&mut group))?;
             group.close()?;

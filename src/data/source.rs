@@ -235,6 +235,16 @@ impl Source {
         }
     }
 
+    /// How many bytes there are; 0 of standard input, whose length nobody knows.
+    #[cfg(feature = "parquet")]
+    pub(super) fn byte_length(&self) -> Result<u64> {
+        match &self.origin {
+            Origin::File => std::fs::metadata(&self.name).map(|m| m.len()).map_err(|e| open_error(&self.name, e)),
+            Origin::Memory(bytes) => Ok(bytes.len() as u64),
+            Origin::Stdin => Ok(0),
+        }
+    }
+
     fn open_file(&self) -> Result<File> {
         File::open(&self.name).map_err(|e| open_error(&self.name, e))
     }

@@ -79,6 +79,8 @@ pub struct TableReader {
     max_row_bytes: usize,
     /// Rows refused before the first batch was asked for.
     early: Vec<Error>,
+    /// An error of reading that waits until the rows before it are given out.
+    failure: Option<Error>,
 }
 
 enum Rows {
@@ -154,7 +156,7 @@ impl TableReader {
     }
 
     /// Refills `batch` with the next good rows, at least one; `false` if there are no more. Refused rows go to `rejects`. Allocates nothing
-    /// once the batch has its size, JSON strings with escapes and Parquet aside.
+    /// once the batch has its size, JSON strings with escapes and Parquet aside. If reading fails, the good rows before that come first.
     ///
     /// # Errors
     ///
@@ -164,7 +166,10 @@ impl TableReader {
             rejects.add(error)?;
         }
         loop {
-            let has_more = self.fill(batch, limits)?;
+            if let Some(error) = self.failure.take() {
+                return Err(error);
+            }
+            let has_more = self.fill(batch, limits);
             for error in batch.seal(&self.columns, self.source.path())? {
                 rejects.add(error)?;
             }
@@ -206,7 +211,7 @@ impl TableReader {
             reader.guess_delimiter().map_err(failed)?;
         }
         let columns = read_header(source, &mut reader)?;
-        Ok(Self { source: source.clone(), columns, rows: Rows::Csv(reader), max_row_bytes, early: Vec::new() })
+        Ok(Self { source: source.clone(), columns, rows: Rows::Csv(reader), max_row_bytes, early: Vec::new(), failure: None })
     }
 
     fn open_jsonl(source: &Source, text: TextReader, max_row_bytes: usize) -> Result<Self> {
@@ -226,7 +231,7 @@ impl TableReader {
                 Ok(columns) => {
                     let cells = vec![Vec::new(); columns.len()];
                     let rows = Rows::Jsonl { lines, line, cells, first: Some(number) };
-                    return Ok(Self { source: source.clone(), columns, rows, max_row_bytes, early });
+                    return Ok(Self { source: source.clone(), columns, rows, max_row_bytes, early, failure: None });
                 }
                 Err(_) if number == 1 && line.trim_ascii_start().starts_with(b"[") => return Err(json_array(source)),
                 Err(error) if early.len() == MAX_BAD_START => return Err(error.in_file(source.path()).on_line(number)),
@@ -239,7 +244,7 @@ impl TableReader {
     fn open_parquet(source: &Source, options: &TableOptions) -> Result<Self> {
         let (reader, columns) = super::parquet_reader::ParquetReader::open(source)?;
         let max_row_bytes = options.max_row_bytes.max(1);
-        Ok(Self { source: source.clone(), columns, rows: Rows::Parquet(reader), max_row_bytes, early: Vec::new() })
+        Ok(Self { source: source.clone(), columns, rows: Rows::Parquet(reader), max_row_bytes, early: Vec::new(), failure: None })
     }
 
     #[cfg(not(feature = "parquet"))]
@@ -270,16 +275,21 @@ impl TableReader {
     }
 
     /// Fills the batch with unchecked rows; `false` at the end of the table.
-    fn fill(&mut self, batch: &mut RowBatch, limits: BatchLimits) -> Result<bool> {
+    fn fill(&mut self, batch: &mut RowBatch, limits: BatchLimits) -> bool {
         batch.start(self.columns.len(), limits.max_bytes);
         while !batch.is_full(limits.max_rows.max(1), limits.max_bytes.max(1)) {
-            match self.step(batch)? {
-                Step::Accepted(line) => batch.accept(line),
-                Step::Refused(error) => batch.refuse(error.in_file(self.source.path())),
-                Step::End => return Ok(false),
+            match self.step(batch) {
+                Ok(Step::Accepted(line)) => batch.accept(line),
+                Ok(Step::Refused(error)) => batch.refuse(error.in_file(self.source.path())),
+                Ok(Step::End) => return false,
+                Err(error) => {
+                    batch.forget_last();
+                    self.failure = Some(error);
+                    return true;
+                }
             }
         }
-        Ok(true)
+        true
     }
 
     /// Appends the next row to the batch's buffer.

@@ -204,9 +204,9 @@ pub struct TableWriter {
 }
 
 enum Sink {
-    Bytes(Output),
+    Bytes(Box<Output>),
     #[cfg(feature = "parquet")]
-    Parquet(super::parquet_writer::ParquetWriter),
+    Parquet(Box<super::parquet_writer::ParquetWriter>),
 }
 
 impl TableWriter {
@@ -221,10 +221,10 @@ impl TableWriter {
             Style::Delimited(_) | Style::Jsonl => {
                 let mut output = output;
                 output.write_bytes(&layout.header())?;
-                Sink::Bytes(output)
+                Sink::Bytes(Box::new(output))
             }
             #[cfg(feature = "parquet")]
-            Style::Parquet => Sink::Parquet(super::parquet_writer::ParquetWriter::new(output, &layout.columns)?),
+            Style::Parquet => Sink::Parquet(Box::new(super::parquet_writer::ParquetWriter::new(output, &layout.columns)?)),
         };
         Ok(Self { layout: Arc::new(layout), sink, buffer: RowBuffer::new() })
     }
