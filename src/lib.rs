@@ -1,9 +1,5 @@
 //! stancekit
-
-#![deny(unsafe_code)]
-#![warn(missing_docs)]
-
-// In the order in which data flows; each module may use those above it.
+pub mod data;
 pub mod error;
 pub mod random;
 pub mod sparse;

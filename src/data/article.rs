@@ -1,57 +1,276 @@
-//! Articles, from files of one article each and from tables of many.
+//! Articles out of sources: a text, Markdown or HTML file is one, each row of a table is one.
+//!
+//! [`ArticleReader`] streams them over any number of sources. A file or a row that gives no article is refused with its place, the others go
+//! on. This module knows no sentences and no topics.
 
-use std::io::Read;
+use std::fmt;
+use std::io::{BufRead, Read};
+use std::path::Path;
 
-use dom_smoothie::{Config, Readability, TextMode};
+use encoding_rs::Encoding;
+use serde::{Deserialize, Serialize};
 
-use crate::data::rejects::Rejects;
-use crate::data::source::{Format, Source};
-use crate::data::table::{Role, RowBatch, TableReader, find_column};
-use crate::error::{Error, Result};
+use super::batch::RowBatch;
+use super::columns::{Role, find_column, find_named, find_optional_column};
+use super::encoding::{Notice, TextReader, encoding_for_label};
+use super::rejects::Rejects;
+use super::source::{Format, Source, read_to_limit};
+use super::table::{BatchLimits, TableOptions, TableReader};
+use super::{html, markdown};
+use crate::error::{Error, ErrorKind, Result};
 
-/// Longest article file that is read.
-const MAX_ARTICLE_BYTES: u64 = 64 << 20;
-const ROWS_PER_BATCH: usize = 256;
+/// Columns that number the sentences of an article; they mean nothing once the sentences are joined.
+const INDEX_NAMES: &[&str] = &["index", "sentence_index", "sentence_number", "position"];
 
 /// One document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Article {
-    /// File stem, id column, or file stem and row number.
+    /// Its id: the column, or the file name without extensions, with the line for a row without an id.
     pub id: String,
-    /// Headline, where it stands apart from the text.
+    /// The headline, which is not part of the text.
     pub title: Option<String>,
-    /// Date as it is written in the input.
+    /// When it was published, as it was written there.
     pub date: Option<String>,
     /// Who published it.
     pub outlet: Option<String>,
-    /// Where it can be read.
+    /// Where it stands on the web.
     pub url: Option<String>,
-    /// The text; the headline may be its first line.
+    /// The text; offsets of sentences count in it.
     pub text: String,
-    /// Other columns of the input, by name.
+    /// All other columns, keys of the front matter and the byline, in their order.
     pub extra: Vec<(String, String)>,
 }
 
-/// Reads articles from a list of inputs, one after the other; tables are streamed.
-#[derive(Debug)]
+/// Names of the columns of a table of articles; those not given are found by usual names ([`super::columns`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ColumnNames {
+    /// The text.
+    pub text: Option<String>,
+    /// The id.
+    pub id: Option<String>,
+    /// The headline.
+    pub title: Option<String>,
+    /// The date.
+    pub date: Option<String>,
+    /// The publisher.
+    pub outlet: Option<String>,
+    /// The address.
+    pub url: Option<String>,
+}
+
+/// How articles are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ArticleOptions {
+    /// Columns of tables.
+    pub columns: ColumnNames,
+    /// How tables are read; encoding and the largest size hold for files of text as well.
+    pub table: TableOptions,
+    /// Joins consecutive rows of the same article, one sentence a row, into one article, a line for each. The article's id is in a column
+    /// `article` or `article_id` unless another is named. Ignored for anything but tables.
+    pub group_sentences: bool,
+}
+
+/// Streams the articles of many sources, in order. Each item is an article, or the error that ends the reading; what is merely refused goes to
+/// the [`Rejects`] given at the start.
+///
+/// ```
+/// use stancekit::data::{ArticleOptions, ArticleReader, Rejects, Source};
+///
+/// let sources = vec![Source::from_bytes("a.txt", *b"They met."), Source::from_bytes("b.csv", *b"id,text\n7,They agreed.\n")];
+/// let mut articles = ArticleReader::new(sources, ArticleOptions::default(), Rejects::new());
+/// let ids: Vec<String> = articles.by_ref().map(|a| Ok(a?.id)).collect::<stancekit::Result<_>>()?;
+/// assert_eq!(ids, ["a", "7"]);
+/// assert_eq!(articles.into_rejects().n(), 0);
+/// # Ok::<(), stancekit::Error>(())
+/// ```
 pub struct ArticleReader {
     sources: std::vec::IntoIter<Source>,
-    text_column: Option<String>,
+    options: ArticleOptions,
+    rejects: Rejects,
+    notices: Vec<Notice>,
     table: Option<OpenTable>,
-    notices: Vec<String>,
+    is_done: bool,
 }
 
-#[derive(Debug)]
+impl ArticleReader {
+    /// Reads `sources` one after the other; nothing is opened yet.
+    pub fn new(sources: Vec<Source>, options: ArticleOptions, rejects: Rejects) -> Self {
+        Self { sources: sources.into_iter(), options, rejects, notices: Vec::new(), table: None, is_done: false }
+    }
+
+    /// What was refused so far.
+    pub fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    /// What was refused, for the next reader or to be finished.
+    pub fn into_rejects(self) -> Rejects {
+        self.rejects
+    }
+
+    /// Files that were not UTF-8 so far, and as what they were read; the caller prints them.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Replaces the content of `chunk` by the next articles, up to `max_articles` or `max_bytes` of text; `false` if there are no more.
+    ///
+    /// # Errors
+    ///
+    /// As the iterator; articles read before the error are in `chunk`.
+    pub fn read_chunk(&mut self, chunk: &mut Vec<Article>, max_articles: usize, max_bytes: usize) -> Result<bool> {
+        chunk.clear();
+        let mut n_bytes = 0;
+        while chunk.len() < max_articles && n_bytes < max_bytes {
+            let Some(article) = self.next().transpose()? else { break };
+            n_bytes += article.text.len();
+            chunk.push(article);
+        }
+        Ok(!chunk.is_empty())
+    }
+
+    /// The next article; refused ones are passed over.
+    fn read_next(&mut self) -> Result<Option<Article>> {
+        loop {
+            if let Some(table) = &mut self.table {
+                let article = table.next_article(&self.options, &mut self.rejects)?;
+                if article.is_some() {
+                    return Ok(article);
+                }
+                self.close_table();
+            }
+            let Some(source) = self.sources.next() else { return Ok(None) };
+            match self.open(source) {
+                Ok(Some(article)) => return Ok(Some(article)),
+                Ok(None) => {}
+                Err(Refusal::Fatal(error)) => return Err(error),
+                Err(Refusal::File(error)) => self.rejects.add(error)?,
+            }
+        }
+    }
+
+    /// Opens a source: a file of one article is read at once, a table is left open.
+    fn open(&mut self, source: Source) -> Result<Option<Article>, Refusal> {
+        let (stream, format) = match source.format() {
+            Some(format) if format.is_table() => (None, format),
+            _ => {
+                let (stream, format) = source.open_with_format().map_err(refuse_file)?;
+                (Some(stream), format)
+            }
+        };
+        match stream {
+            Some(stream) if !format.is_table() => self.read_document(&source, stream, format).map(Some).map_err(refuse_file),
+            stream => {
+                let reader = TableReader::open_as(&source, stream, format, &self.options.table).map_err(Refusal::Fatal)?;
+                self.table = Some(OpenTable::new(reader, &self.options).map_err(Refusal::Fatal)?);
+                Ok(None)
+            }
+        }
+    }
+
+    fn close_table(&mut self) {
+        let notice = self.table.take().and_then(|table| table.reader.notice());
+        self.notices.extend(notice);
+    }
+
+    /// Reads a file that is one article.
+    fn read_document(&mut self, source: &Source, stream: Box<dyn BufRead + Send>, format: Format) -> Result<Article> {
+        let bytes = read_to_limit(stream, self.options.table.max_row_bytes, source.path())?;
+        let wanted = self.options.table.encoding.as_deref().map(encoding_for_label).transpose()?;
+        let declared = if format == Format::Html { html::declared_encoding(&bytes) } else { None };
+        let text = self.decode(bytes, wanted, declared, source.path())?;
+        if text.trim().is_empty() {
+            return Err(Error::input("the file is empty").in_file(source.path()).expected("the text of an article"));
+        }
+        let mut article = match format {
+            Format::Html => html_article(&text, source.path())?,
+            Format::Markdown => markdown_article(&text),
+            _ => Article { text, ..Article::default() },
+        };
+        article.id = source.stem();
+        Ok(article)
+    }
+
+    /// The text of a whole file; a notice if it was not UTF-8.
+    fn decode(
+        &mut self,
+        bytes: Vec<u8>,
+        wanted: Option<&'static Encoding>,
+        declared: Option<&'static Encoding>,
+        path: &Path,
+    ) -> Result<String> {
+        // What a page declares is believed only where its bytes do not show UTF-8 by themselves.
+        let believed = declared.filter(|_| std::str::from_utf8(&bytes).is_err());
+        let mut reader = TextReader::new(Box::new(std::io::Cursor::new(bytes)), wanted.or(believed));
+        let mut decoded = Vec::new();
+        reader.read_to_end(&mut decoded).map_err(|e| super::source::read_error(path, e))?;
+        self.notices.extend(reader.notice(path));
+        if let Some(nul) = memchr::memchr(0, &decoded) {
+            return Err(Error::input("a NUL byte in the text")
+                .in_file(path)
+                .on_line(line_of(&decoded, nul))
+                .help("check that the file is text and not something else"));
+        }
+        String::from_utf8(decoded).map_err(|error| {
+            let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+            Error::input("invalid UTF-8")
+                .in_file(path)
+                .on_line(line)
+                .help("save the file as UTF-8, or name its encoding with --encoding")
+        })
+    }
+}
+
+impl Iterator for ArticleReader {
+    type Item = Result<Article>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return None;
+        }
+        let next = self.read_next();
+        self.is_done = !matches!(next, Ok(Some(_)));
+        if self.is_done {
+            self.close_table();
+        }
+        next.transpose()
+    }
+}
+
+impl fmt::Debug for ArticleReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArticleReader").field("sources", &self.sources.as_slice()).finish_non_exhaustive()
+    }
+}
+
+/// Why a source gave no article: one file among others, or something that ends the reading.
+enum Refusal {
+    File(Error),
+    Fatal(Error),
+}
+
+/// Wrong parameters spoil every file; all else is this file's own trouble.
+fn refuse_file(error: Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::Parameter | ErrorKind::Unsupported => Refusal::Fatal(error),
+        _ => Refusal::File(error),
+    }
+}
+
+/// A table being read row by row.
 struct OpenTable {
     reader: TableReader,
+    batch: RowBatch,
+    row: usize,
     stem: String,
     roles: Roles,
-    batch: RowBatch,
-    at: usize,
-    n_rows: u64,
+    /// The article being put together of sentences.
+    group: Option<Group>,
 }
 
-#[derive(Debug)]
+/// Which column is what.
 struct Roles {
     text: usize,
     id: Option<usize>,
@@ -59,269 +278,240 @@ struct Roles {
     date: Option<usize>,
     outlet: Option<usize>,
     url: Option<usize>,
+    extra: Vec<usize>,
 }
 
-impl ArticleReader {
-    /// Reads `sources` in order; `text_column` names the text column of tables.
-    pub fn new(sources: Vec<Source>, text_column: Option<&str>) -> Self {
-        Self { sources: sources.into_iter(), text_column: text_column.map(str::to_owned), table: None, notices: Vec::new() }
-    }
-
-    /// What is worth telling about the inputs read so far, such as an assumed encoding; each is given once.
-    pub fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
-    }
-
-    /// The next article, or none at the end. Bad rows and unreadable files go to `rejects`.
-    ///
-    /// # Errors
-    ///
-    /// If a table has no header or no text column, or `rejects` is strict.
-    pub fn next_article(&mut self, rejects: &mut Rejects) -> Result<Option<Article>> {
-        loop {
-            if let Some(table) = &mut self.table {
-                if let Some(article) = table.next_article(rejects)? {
-                    return Ok(Some(article));
-                }
-                self.table = None;
-            }
-            let Some(source) = self.sources.next() else { return Ok(None) };
-            let notices = &mut self.notices;
-            if source.format.is_table() {
-                self.table = Some(OpenTable::open(&source, self.text_column.as_deref(), &mut |n| notices.push(n))?);
-                continue;
-            }
-            match read_article(&source, &mut |n| notices.push(n)) {
-                Ok(article) => return Ok(Some(article)),
-                Err(error) => rejects.add(error)?,
-            }
-        }
-    }
+struct Group {
+    article: Article,
+    line: u64,
+    is_too_large: bool,
 }
 
 impl OpenTable {
-    fn open(source: &Source, text_column: Option<&str>, notice: &mut dyn FnMut(String)) -> Result<Self> {
-        let reader = TableReader::open(source, notice)?;
-        let columns = reader.columns();
-        let find = |role| find_column(columns, role, None);
-        let text = find_column(columns, Role::Text, text_column).map_err(|e| e.in_file(&source.path))?;
-        let roles = Roles {
-            // Without a named column a missing text column is an error.
-            text: text.unwrap_or_default(),
-            id: find(Role::Id)?,
-            title: find(Role::Title)?,
-            date: find(Role::Date)?,
-            outlet: find(Role::Outlet)?,
-            url: find(Role::Url)?,
-        };
-        Ok(Self { reader, stem: stem(source), roles, batch: RowBatch::default(), at: 0, n_rows: 0 })
+    fn new(reader: TableReader, options: &ArticleOptions) -> Result<Self> {
+        let roles = Roles::find(reader.columns(), options).map_err(|e| e.in_file(reader.source().path()))?;
+        let stem = reader.source().stem();
+        Ok(Self { reader, batch: RowBatch::new(), row: 0, stem, roles, group: None })
     }
 
-    fn next_article(&mut self, rejects: &mut Rejects) -> Result<Option<Article>> {
-        if self.at == self.batch.n_rows() {
-            self.reader.read_batch(&mut self.batch, ROWS_PER_BATCH, rejects)?;
-            self.at = 0;
-            if self.batch.is_empty() {
-                return Ok(None);
+    fn next_article(&mut self, options: &ArticleOptions, rejects: &mut Rejects) -> Result<Option<Article>> {
+        loop {
+            if self.row == self.batch.n_rows() {
+                self.row = 0;
+                if !self.reader.read_batch(&mut self.batch, BatchLimits::default(), rejects)? {
+                    return self.group.take().map_or(Ok(None), |group| self.finish_group(group, options, rejects));
+                }
+            }
+            let row = self.row;
+            self.row += 1;
+            if !options.group_sentences {
+                return Ok(Some(self.article(row)));
+            }
+            if let Some(done) = self.join(row, options.table.max_row_bytes)
+                && let Some(article) = self.finish_group(done, options, rejects)?
+            {
+                return Ok(Some(article));
             }
         }
-        let (row, roles) = (self.at, &self.roles);
-        self.at += 1;
-        self.n_rows += 1;
-        let field = |column: Option<usize>| column.map(|c| self.batch.field(row, c)).filter(|f| !f.is_empty()).map(str::to_owned);
-        let named = [Some(roles.text), roles.id, roles.title, roles.date, roles.outlet, roles.url];
-        let columns = self.reader.columns().iter().enumerate();
-        Ok(Some(Article {
-            id: field(roles.id).unwrap_or_else(|| format!("{}:{}", self.stem, self.n_rows)),
-            title: field(roles.title),
-            date: field(roles.date),
-            outlet: field(roles.outlet),
-            url: field(roles.url),
-            text: self.batch.field(row, roles.text).to_owned(),
-            extra: columns
-                .filter(|(c, _)| !named.contains(&Some(*c)))
-                .map(|(c, name)| (name.clone(), self.batch.field(row, c).to_owned()))
-                .collect(),
-        }))
+    }
+
+    /// Adds a sentence to the open group, or begins another and gives back the one before.
+    fn join(&mut self, row: usize, max_bytes: usize) -> Option<Group> {
+        let id = self.roles.id.map_or("", |column| self.batch.field(row, column));
+        if let Some(group) = self.group.as_mut().filter(|group| group.article.id == id) {
+            let sentence = self.batch.field(row, self.roles.text);
+            group.is_too_large |= group.article.text.len() + sentence.len() >= max_bytes;
+            if !group.is_too_large {
+                group.article.text.push('\n');
+                group.article.text.push_str(sentence);
+            }
+            return None;
+        }
+        let (article, line) = (self.article(row), self.batch.line(row));
+        self.group.replace(Group { article, line, is_too_large: false })
+    }
+
+    fn finish_group(&self, group: Group, options: &ArticleOptions, rejects: &mut Rejects) -> Result<Option<Article>> {
+        if !group.is_too_large {
+            return Ok(Some(group.article));
+        }
+        let error = Error::input("the sentences of one article are too large together")
+            .in_file(self.reader.source().path())
+            .on_line(group.line)
+            .expected(format!("at most {} bytes", options.table.max_row_bytes))
+            .help("check the column of the article, or raise --max-row-bytes");
+        rejects.add(error)?;
+        Ok(None)
+    }
+
+    fn article(&self, row: usize) -> Article {
+        let field = |column: usize| self.batch.field(row, column);
+        let filled = |column: Option<usize>| column.map(field).filter(|f| !f.trim().is_empty()).map(str::to_owned);
+        let roles = &self.roles;
+        let columns = self.reader.columns();
+        Article {
+            id: filled(roles.id).unwrap_or_else(|| format!("{}:{}", self.stem, self.batch.line(row))),
+            title: filled(roles.title),
+            date: filled(roles.date),
+            outlet: filled(roles.outlet),
+            url: filled(roles.url),
+            text: field(roles.text).to_owned(),
+            extra: roles.extra.iter().map(|&column| (columns[column].clone(), field(column).to_owned())).collect(),
+        }
     }
 }
 
-/// File name without its extensions; `stdin` for standard input.
-fn stem(source: &Source) -> String {
-    if source.is_stdin() {
-        return "stdin".to_owned();
+impl Roles {
+    fn find(columns: &[String], options: &ArticleOptions) -> Result<Self> {
+        let names = &options.columns;
+        let text = find_column(columns, Role::Text, names.text.as_deref())?;
+        // A column has one role: the first that claims it.
+        let mut taken = vec![text];
+        let mut find = |role: Role, wanted: Option<&str>| -> Result<Option<usize>> {
+            let found = find_optional_column(columns, role, wanted)?.filter(|column| wanted.is_some() || !taken.contains(column));
+            taken.extend(found);
+            Ok(found)
+        };
+        let id = match (&names.id, options.group_sentences) {
+            (None, true) => Some(find_article_column(columns)?),
+            (wanted, _) => find(Role::Id, wanted.as_deref())?,
+        };
+        let title = find(Role::Title, names.title.as_deref())?;
+        let date = find(Role::Date, names.date.as_deref())?;
+        let outlet = find(Role::Outlet, names.outlet.as_deref())?;
+        let url = find(Role::Url, names.url.as_deref())?;
+        let is_index = |column: usize| options.group_sentences && INDEX_NAMES.contains(&columns[column].to_lowercase().as_str());
+        let is_extra = |column: &usize| !taken.contains(column) && Some(*column) != id && !is_index(*column);
+        let extra = (0..columns.len()).filter(is_extra).collect();
+        Ok(Self { text, id, title, date, outlet, url, extra })
     }
-    let name = source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
 }
 
-fn read_article(source: &Source, notice: &mut dyn FnMut(String)) -> Result<Article> {
-    let mut bytes = Vec::new();
-    let n_read = source.open(notice)?.take(MAX_ARTICLE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io(&source.path, e))?;
-    if n_read as u64 > MAX_ARTICLE_BYTES {
-        return Err(Error::input("the article is too long").in_file(&source.path).expected(format!("at most {} MB", MAX_ARTICLE_BYTES >> 20)));
-    }
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64 + 1;
-        Error::input("the text is not UTF-8").in_file(&source.path).on_line(line).help("save the file as UTF-8, or remove the bytes")
+/// The column that tells which article a sentence belongs to.
+fn find_article_column(columns: &[String]) -> Result<usize> {
+    ["article", "article_id", "document", "document_id", "doc_id"]
+        .iter()
+        .find_map(|name| find_named(columns, name).ok())
+        .ok_or_else(|| {
+            Error::input("no column tells the article of a sentence")
+                .expected("one of article, article_id, document, document_id, doc_id")
+                .found(columns.join(", "))
+                .help("name it with --id")
+        })
+}
+
+fn html_article(html: &str, path: &Path) -> Result<Article> {
+    let page = html::extract(html).map_err(|reason| {
+        Error::input("no article found in the page")
+            .in_file(path)
+            .expected("a web page with paragraphs of text")
+            .found(reason)
+            .help("save the text of the article as .txt")
     })?;
-    if let Some(at) = text.find('\0') {
-        let line = text[..at].matches('\n').count() as u64 + 1;
-        return Err(Error::input("the text holds a NUL character").in_file(&source.path).on_line(line).help("the file may be damaged or binary"));
-    }
-    if text.trim().is_empty() {
-        return Err(Error::input("the file is empty").in_file(&source.path).expected("an article"));
-    }
-    let mut article = match source.format {
-        Format::Html => from_html(&text).map_err(|e| e.in_file(&source.path))?,
-        Format::Markdown => from_markdown(&text),
-        _ => Article { text, ..Article::default() },
+    let extra = page.byline.iter().filter(|_| page.site.is_some()).map(|name| ("byline".to_owned(), name.clone())).collect();
+    let outlet = page.site.or(page.byline);
+    Ok(Article { title: page.title, date: page.date, outlet, url: page.url, text: page.text, extra, ..Article::default() })
+}
+
+fn markdown_article(markdown: &str) -> Article {
+    let page = markdown::parse(markdown);
+    let (names, values): (Vec<String>, Vec<String>) = page.front.into_iter().unzip();
+    let mut taken = Vec::new();
+    let mut take = |role| {
+        let column = find_optional_column(&names, role, None).ok().flatten()?;
+        taken.push(column);
+        Some(values[column].clone()).filter(|value| !value.is_empty())
     };
-    article.id = stem(source);
-    Ok(article)
+    let (title, date, outlet, url) = (take(Role::Title), take(Role::Date), take(Role::Outlet), take(Role::Url));
+    let extra = (0..names.len()).filter(|i| !taken.contains(i)).map(|i| (names[i].clone(), values[i].clone())).collect();
+    Article { title: title.or(page.heading), date, outlet, url, text: page.text, extra, ..Article::default() }
 }
 
-fn from_html(html: &str) -> Result<Article> {
-    let config = Config { text_mode: TextMode::Formatted, ..Config::default() };
-    let no_article = |e: dom_smoothie::ReadabilityError| {
-        Error::input("no article found in the page").expected("a page with a text of several sentences").caused_by(e).help("save the text as .txt")
-    };
-    let mut page = Readability::new(html, None, Some(config)).map_err(no_article)?;
-    let found = page.parse().map_err(no_article)?;
-    Ok(Article {
-        id: String::new(),
-        title: Some(found.title).filter(|t| !t.trim().is_empty()),
-        date: found.published_time,
-        outlet: found.site_name,
-        url: found.url,
-        text: found.text_content.to_string(),
-        extra: Vec::new(),
-    })
-}
-
-/// Plain text of a Markdown file: front matter read for title, date, outlet and url; heading marks, emphasis and link targets dropped, bullets kept.
-fn from_markdown(markdown: &str) -> Article {
-    let mut article = Article::default();
-    let body = match markdown.trim_start_matches('\u{feff}').strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")) {
-        Some((front, body)) => {
-            front.lines().filter_map(|line| line.split_once(':')).for_each(|(key, value)| set_front_matter(&mut article, key.trim(), value));
-            body
-        }
-        None => markdown,
-    };
-    let mut is_code = false;
-    for line in body.lines() {
-        if line.trim_start().starts_with("```") {
-            is_code = !is_code;
-            continue;
-        }
-        if !is_code {
-            article.text.push_str(&plain_line(line));
-            article.text.push('\n');
-        }
-    }
-    article
-}
-
-fn set_front_matter(article: &mut Article, key: &str, value: &str) {
-    let value = value.trim().trim_matches(['"', '\'']).to_owned();
-    match key {
-        "title" | "headline" => article.title = Some(value),
-        "date" | "published" => article.date = Some(value),
-        "outlet" | "source" | "publisher" => article.outlet = Some(value),
-        "url" | "link" => article.url = Some(value),
-        _ => article.extra.push((key.to_owned(), value)),
-    }
-}
-
-fn plain_line(line: &str) -> String {
-    let trimmed = line.trim_start();
-    let hashes = trimmed.bytes().take_while(|&b| b == b'#').count();
-    let is_heading = (1..=6).contains(&hashes) && trimmed[hashes..].starts_with(' ');
-    let content = if is_heading { trimmed[hashes..].trim().trim_end_matches('#').trim_end() } else { trimmed.trim_start_matches("> ") };
-    let mut plain = String::with_capacity(line.len());
-    let mut rest = content;
-    while let Some(at) = rest.find(['[', '*', '_', '`', '!']) {
-        plain.push_str(&rest[..at]);
-        rest = &rest[at..];
-        rest = match link_text(rest) {
-            Some((text, after)) => {
-                plain.push_str(text);
-                after
-            }
-            None => skip_mark(rest, &mut plain),
-        };
-    }
-    plain.push_str(rest);
-    plain
-}
-
-/// The text of a link or image that `rest` begins with, and what follows it.
-fn link_text(rest: &str) -> Option<(&str, &str)> {
-    let inner = rest.strip_prefix("![").or(rest.strip_prefix('['))?;
-    let (text, after) = inner.split_once("](")?;
-    let (target, after) = after.split_once(')')?;
-    (!text.contains('[') && !target.contains(char::is_whitespace)).then_some((text, after))
-}
-
-/// Drops an emphasis or code mark; a mark that stands alone, as a bullet does, or within a word is kept.
-fn skip_mark<'a>(rest: &'a str, plain: &mut String) -> &'a str {
-    let mark = rest.chars().next().unwrap_or_default();
-    let run = rest.chars().take_while(|&c| c == mark).count();
-    let after = &rest[run..];
-    let opens = after.chars().next().is_some_and(|c| !c.is_whitespace());
-    let closes = plain.chars().last().is_some_and(|c| !c.is_whitespace());
-    let is_word_inner = mark == '_' && opens && closes && after.starts_with(char::is_alphanumeric) && plain.ends_with(char::is_alphanumeric);
-    if mark == '!' || mark == '[' || !(opens || closes) || is_word_inner {
-        plain.push_str(&rest[..run]);
-    }
-    after
+/// The line of byte `at`, counted from 1.
+fn line_of(bytes: &[u8], at: usize) -> u64 {
+    1 + memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn markdown_becomes_plain_text() {
-        let article = from_markdown("---\ntitle: \"No deal\"\ndate: 2020-01-02\n---\n# Head *line* #\n\n- **Both** said [no](http://x) to snake_case\n> quoted\n* one\n");
-        assert_eq!(article.title.as_deref(), Some("No deal"));
-        assert_eq!(article.text, "Head line\n\n- Both said no to snake_case\nquoted\n* one\n");
+    fn read(sources: &[(&str, &str)], options: ArticleOptions) -> (Vec<Article>, Rejects) {
+        let sources = sources.iter().map(|(name, text)| Source::from_bytes(*name, text.as_bytes())).collect();
+        let mut reader = ArticleReader::new(sources, options, Rejects::new());
+        let articles = reader.by_ref().collect::<Result<_>>().unwrap();
+        (articles, reader.into_rejects())
     }
 
     #[test]
-    fn a_page_gives_its_article() {
-        let body = "The ministry said on Tuesday that no envoy would be received before the border posts reopen. ".repeat(8);
-        let html = format!("<html><head><title>No envoy</title></head><body><nav>Home</nav><article><h1>No envoy</h1><p>{body}</p></article></body></html>");
-        let article = from_html(&html).unwrap();
-        assert_eq!(article.title.as_deref(), Some("No envoy"));
-        assert!(article.text.contains("no envoy would be received") && !article.text.contains("Home"));
+    fn a_row_of_a_table_is_an_article_with_its_other_columns() {
+        let (articles, _) = read(
+            &[("d/news.csv", "Headline,published,Publisher,text,topic\nTalks,2024,Daily,They met.,peace\n,,,Again.,\n")],
+            ArticleOptions::default(),
+        );
+        assert_eq!(articles[0].id, "news:2");
+        assert_eq!(articles[0].title.as_deref(), Some("Talks"));
+        assert_eq!((articles[0].date.as_deref(), articles[0].outlet.as_deref()), (Some("2024"), Some("Daily")));
+        assert_eq!(articles[0].extra, [("topic".to_owned(), "peace".to_owned())]);
+        assert_eq!((articles[1].text.as_str(), &articles[1].title), ("Again.", &None));
     }
 
     #[test]
-    fn tables_give_one_article_a_row() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("news.csv");
-        std::fs::write(&path, "headline,body,region\nA,\"one, two\",x\n,three,y\n").unwrap();
-        let mut reader = ArticleReader::new(vec![Source::new(&path, None).unwrap()], None);
-        let mut rejects = Rejects::new();
-        let first = reader.next_article(&mut rejects).unwrap().unwrap();
-        assert_eq!((first.id.as_str(), first.title.as_deref(), first.text.as_str()), ("news:1", Some("A"), "one, two"));
-        assert_eq!(first.extra, [("region".to_owned(), "x".to_owned())]);
-        assert_eq!(reader.next_article(&mut rejects).unwrap().unwrap().title, None);
-        assert!(reader.next_article(&mut rejects).unwrap().is_none());
+    fn sentences_of_an_article_are_joined_if_asked_for() {
+        let table = "article,index,title,text\na,0,T,One.\na,1,T,Two.\nb,0,U,Three.\na,2,T,Four.\n";
+        let (articles, _) = read(&[("t.csv", table)], ArticleOptions { group_sentences: true, ..ArticleOptions::default() });
+        let texts: Vec<(&str, &str)> = articles.iter().map(|a| (a.id.as_str(), a.text.as_str())).collect();
+        assert_eq!(texts, [("a", "One.\nTwo."), ("b", "Three."), ("a", "Four.")]);
+        assert!(articles[0].extra.is_empty());
+        let (articles, _) = read(&[("t.csv", table)], ArticleOptions::default());
+        assert_eq!(articles.len(), 4);
     }
 
     #[test]
-    fn a_bad_file_does_not_stop_the_others() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("a.txt"), b"").unwrap();
-        std::fs::write(directory.path().join("b.txt"), b"x\0y").unwrap();
-        std::fs::write(directory.path().join("c.txt"), b"fine").unwrap();
-        let mut reader = ArticleReader::new(crate::data::expand(&[directory.path().to_path_buf()], None).unwrap(), None);
-        let mut rejects = Rejects::new();
-        assert_eq!(reader.next_article(&mut rejects).unwrap().unwrap().text, "fine");
-        assert_eq!(rejects.count(), 2);
+    fn a_file_without_text_is_refused_and_the_next_is_read() {
+        let (articles, rejects) = read(
+            &[("a.txt", " \n"), ("b.html", "<html></html>"), ("c.txt", "Good."), ("d.txt", "a\nb\0")],
+            ArticleOptions::default(),
+        );
+        assert_eq!(articles.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["c"]);
+        let messages: Vec<String> = rejects.first().iter().map(ToString::to_string).collect();
+        assert!(messages[0].starts_with("a.txt: the file is empty"), "{messages:?}");
+        assert!(messages[1].starts_with("b.html: no article found"), "{messages:?}");
+        assert!(messages[2].starts_with("d.txt:2: a NUL byte"), "{messages:?}");
+    }
+
+    #[test]
+    fn front_matter_tells_title_date_outlet_and_address() {
+        let text = "---\ntitle: Talks\ndate: 2024-05-01\nsource: Daily\nlink: http://x.y\nauthor: A\n---\n# Heading\nThey met.\n";
+        let (articles, _) = read(&[("n.md", text)], ArticleOptions::default());
+        let expected = Article {
+            id: "n".to_owned(),
+            title: Some("Talks".to_owned()),
+            date: Some("2024-05-01".to_owned()),
+            outlet: Some("Daily".to_owned()),
+            url: Some("http://x.y".to_owned()),
+            text: "They met.".to_owned(),
+            extra: vec![("author".to_owned(), "A".to_owned())],
+        };
+        assert_eq!(articles, [expected]);
+    }
+
+    #[test]
+    fn readers_and_writers_move_to_other_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<ArticleReader>();
+        is_send::<crate::data::TableWriter>();
+    }
+
+    #[test]
+    fn chunks_are_bounded_and_complete() {
+        let table = format!("text\n{}", "A sentence.\n".repeat(25));
+        let mut reader =
+            ArticleReader::new(vec![Source::from_bytes("t.csv", table.into_bytes())], ArticleOptions::default(), Rejects::new());
+        let (mut chunk, mut sizes) = (Vec::new(), Vec::new());
+        while reader.read_chunk(&mut chunk, 10, usize::MAX).unwrap() {
+            sizes.push(chunk.len());
+        }
+        assert_eq!(sizes, [10, 10, 5]);
     }
 }

@@ -1,358 +1,266 @@
-//! Writing: standard output or a file, whole or not at all, and tables in three formats.
+//! Where output goes: standard output, or a file that appears whole or not at all.
+//!
+//! A file is written under a temporary name in its own directory and renamed by [`Output::finish`], so that a run that fails leaves the old
+//! file as it was. Devices and pipes are written to directly. Open outputs before long work: a directory that cannot be written to is found
+//! out then.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::write::GzEncoder;
 use tempfile::NamedTempFile;
 
+use super::source::Compression;
 use crate::error::{Error, ErrorKind, Result};
 
-const BUFFER: usize = 1 << 18;
+/// Bytes given to the system at once.
+const WRITE_BYTES: usize = 256 * 1024;
 
-/// A destination. A file is written under a temporary name beside its own and renamed by [`Output::finish`], so that nobody ever sees half of it.
+/// Zstandard's own default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// A buffered output, compressed if the name of its file ends in `.gz` or `.zst`.
 pub struct Output {
-    path: PathBuf,
     sink: Sink,
+    /// Name in messages; `-` for standard output.
+    name: PathBuf,
+    /// Whether every write reaches the reader at once: on a terminal.
+    is_terminal: bool,
 }
 
 enum Sink {
-    Stdout(BufWriter<io::Stdout>),
-    Plain(BufWriter<NamedTempFile>),
-    Gzip(flate2::write::GzEncoder<BufWriter<NamedTempFile>>),
-    Zstd(zstd::Encoder<'static, BufWriter<NamedTempFile>>),
-    /// A device or pipe, which cannot be renamed over.
-    Device(BufWriter<std::fs::File>),
+    Plain(BufWriter<Target>),
+    Gzip(GzEncoder<BufWriter<Target>>),
+    Zstd(zstd::Encoder<'static, BufWriter<Target>>),
 }
 
-impl std::fmt::Debug for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("path", &self.path).finish_non_exhaustive()
-    }
+enum Target {
+    Stdout(Stdout),
+    /// A device or a pipe, written to directly.
+    Device(File),
+    /// A file to be renamed to the path when it is finished.
+    Temporary(NamedTempFile, PathBuf),
 }
 
 impl Output {
-    /// Opens a destination; none or `-` is standard output. Names ending in `.gz` or `.zst` are compressed.
+    /// Opens the file at `path`; `None` and `-` are standard output.
     ///
     /// # Errors
     ///
-    /// If the directory cannot be written to.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path.filter(|p| *p != Path::new("-")) else {
-            return Ok(Self { path: PathBuf::from("-"), sink: Sink::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())) });
-        };
-        let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write there").in_file(path).help("choose another place with --output").caused_by(e);
-        if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
-            return Ok(Self { path: path.to_path_buf(), sink: Sink::Device(BufWriter::with_capacity(BUFFER, file)) });
+    /// If the directory is missing or cannot be written to, or the file is there and read-only.
+    pub fn create(path: Option<&Path>) -> Result<Self> {
+        match path {
+            None => Self::stdout(),
+            Some(path) if path == Path::new("-") => Self::stdout(),
+            Some(path) => Self::file(path),
         }
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = BufWriter::with_capacity(BUFFER, NamedTempFile::new_in(directory).map_err(failed)?);
-        let sink = match path.extension().and_then(|e| e.to_str()) {
-            Some("gz") => Sink::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())),
-            Some("zst") => Sink::Zstd(zstd::Encoder::new(file, 3).map_err(failed)?),
-            _ => Sink::Plain(file),
-        };
-        Ok(Self { path: path.to_path_buf(), sink })
     }
 
-    /// Completes the output: flushes, and gives a file its name.
+    /// Standard output.
+    fn stdout() -> Result<Self> {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let sink = Sink::Plain(BufWriter::with_capacity(WRITE_BYTES, Target::Stdout(stdout)));
+        Ok(Self { sink, name: PathBuf::from("-"), is_terminal })
+    }
+
+    fn file(path: &Path) -> Result<Self> {
+        let target = Target::open(path).map_err(|e| write_error(path, e))?;
+        let buffered = BufWriter::with_capacity(WRITE_BYTES, target);
+        let sink = match Compression::from_path(path) {
+            Compression::None => Sink::Plain(buffered),
+            Compression::Gzip => Sink::Gzip(GzEncoder::new(buffered, flate2::Compression::default())),
+            Compression::Zstd => Sink::Zstd(zstd::Encoder::new(buffered, ZSTD_LEVEL).map_err(|e| write_error(path, e))?),
+        };
+        Ok(Self { sink, name: path.to_path_buf(), is_terminal: false })
+    }
+
+    /// The file, or `-` for standard output.
+    pub fn path(&self) -> &Path {
+        &self.name
+    }
+
+    /// Writes all of `bytes`.
     ///
     /// # Errors
     ///
-    /// If the rest cannot be written, as on a full disk.
+    /// If the system refuses: a full disk, a closed pipe ([`Error::is_broken_pipe`]).
+    pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|e| write_error(&self.name, e))
+    }
+
+    /// Writes what is still held back, and puts the file in its place. Without this call no file appears.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the rest, or the renaming.
     pub fn finish(self) -> Result<()> {
-        let path = self.path;
-        let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write").in_file(&path).caused_by(e);
-        let file = match self.sink {
-            Sink::Stdout(mut out) => return out.flush().map_err(failed),
-            Sink::Device(mut out) => return out.flush().map_err(failed),
-            Sink::Plain(file) => file,
-            Sink::Gzip(encoder) => encoder.finish().map_err(failed)?,
-            Sink::Zstd(encoder) => encoder.finish().map_err(failed)?,
-        };
-        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(failed)?;
-        }
-        file.persist(&path).map_err(|e| failed(e.error))?;
-        Ok(())
+        let name = self.name;
+        self.sink.finish().and_then(Target::finish).map_err(|e| write_error(&name, e))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Stdout(out) => out.write(bytes),
-            Sink::Plain(out) => out.write(bytes),
-            Sink::Gzip(out) => out.write(bytes),
-            Sink::Zstd(out) => out.write(bytes),
-            Sink::Device(out) => out.write(bytes),
+        let n = self.sink.as_write().write(bytes)?;
+        if self.is_terminal {
+            self.sink.as_write().flush()?;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.as_write().flush()
+    }
+}
+
+impl Sink {
+    fn as_write(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Plain(sink) => sink,
+            Self::Gzip(sink) => sink,
+            Self::Zstd(sink) => sink,
+        }
+    }
+
+    fn finish(self) -> io::Result<Target> {
+        let buffered = match self {
+            Self::Plain(sink) => sink,
+            Self::Gzip(sink) => sink.finish()?,
+            Self::Zstd(sink) => sink.finish()?,
+        };
+        buffered.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl Target {
+    fn open(path: &Path) -> io::Result<Self> {
+        // The file behind a link is replaced, not the link.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if !metadata.is_file() => return OpenOptions::new().write(true).open(&path).map(Self::Device),
+            Ok(metadata) if metadata.permissions().readonly() => return Err(io::ErrorKind::PermissionDenied.into()),
+            _ => {}
+        }
+        let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".stance-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // As any new file; the process's mask still applies.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(directory).map_err(bare)?;
+        Ok(Self::Temporary(temporary, path))
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => stdout.flush(),
+            Self::Device(_) => Ok(()),
+            Self::Temporary(file, path) => file.persist(path).map(drop).map_err(|e| e.error),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Device(file) => file.write(bytes),
+            Self::Temporary(file, _) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Stdout(out) => out.flush(),
-            Sink::Plain(out) => out.flush(),
-            Sink::Gzip(out) => out.flush(),
-            Sink::Zstd(out) => out.flush(),
-            Sink::Device(out) => out.flush(),
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::Device(file) => file.flush(),
+            Self::Temporary(file, _) => file.flush(),
         }
     }
 }
 
-/// Format of a written table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableFormat {
-    /// Comma-separated values after RFC 4180, with a header.
-    Csv,
-    /// One JSON object a line, keys in column order.
-    Jsonl,
-    /// Parquet; needs the feature `parquet`.
-    Parquet,
-}
-
-impl TableFormat {
-    /// The format that a file name asks for, compression aside.
-    pub fn from_path(path: &Path) -> Option<Self> {
-        let name = path.to_str()?.to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-        let formats = [(".csv", Self::Csv), (".jsonl", Self::Jsonl), (".ndjson", Self::Jsonl), (".parquet", Self::Parquet)];
-        formats.into_iter().find(|(extension, _)| name.ends_with(extension)).map(|(_, format)| format)
+/// The system's error without the temporary name that `tempfile` wraps around it, which would only confuse.
+fn bare(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| std::error::Error::source(inner)).and_then(|e| e.downcast_ref::<io::Error>()) {
+        Some(inner) => inner.raw_os_error().map_or_else(|| inner.kind().into(), io::Error::from_raw_os_error),
+        None => error,
     }
 }
 
-/// One cell of a written table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// Nothing: empty in CSV, `null` in JSON.
-    Null,
-    /// Text.
-    Text(&'a str),
-    /// A whole number.
-    Whole(i64),
-    /// A probability or score, written with four digits after the point.
-    Number(f64),
-    /// A truth value.
-    Truth(bool),
-}
-
-/// Writes rows of one shape.
-pub struct TableWriter {
-    columns: Vec<String>,
-    kind: Writer,
-}
-
-enum Writer {
-    Csv,
-    Jsonl,
-    #[cfg(feature = "parquet")]
-    Parquet(super::parquet::ParquetWriter),
-}
-
-impl std::fmt::Debug for TableWriter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TableWriter").field("columns", &self.columns).finish_non_exhaustive()
-    }
-}
-
-impl TableWriter {
-    /// A writer of rows with these columns; the header of a CSV is written to `out` at once. `sample` tells Parquet the type of each column.
-    ///
-    /// # Errors
-    ///
-    /// If Parquet is wanted and not built in.
-    pub fn new(format: TableFormat, columns: &[String], sample: &[Value<'_>], out: &mut Vec<u8>) -> Result<Self> {
-        let kind = match format {
-            TableFormat::Csv => {
-                let header: Vec<Value<'_>> = columns.iter().map(|c| Value::Text(c)).collect();
-                write_csv(&header, out);
-                Writer::Csv
-            }
-            TableFormat::Jsonl => Writer::Jsonl,
-            TableFormat::Parquet => Self::parquet(columns, sample)?,
-        };
-        Ok(Self { columns: columns.to_vec(), kind })
-    }
-
-    #[cfg(feature = "parquet")]
-    fn parquet(columns: &[String], sample: &[Value<'_>]) -> Result<Writer> {
-        Ok(Writer::Parquet(super::parquet::ParquetWriter::new(columns, sample)?))
-    }
-
-    #[cfg(not(feature = "parquet"))]
-    fn parquet(_: &[String], _: &[Value<'_>]) -> Result<Writer> {
-        Err(Error::new(ErrorKind::Unsupported, "this program was built without Parquet").help("build it with `--features parquet`, or write CSV"))
-    }
-
-    /// Appends a row to `out`. CSV and JSONL rows may be formatted on any thread with [`TableWriter::format_row`] instead.
-    ///
-    /// # Errors
-    ///
-    /// If a Parquet row group cannot be written.
-    pub fn write_row(&mut self, row: &[Value<'_>], out: &mut Vec<u8>) -> Result<()> {
-        match &mut self.kind {
-            #[cfg(feature = "parquet")]
-            Writer::Parquet(writer) => writer.write_row(row, out),
-            _ => {
-                self.format_row(row, out);
-                Ok(())
-            }
+/// An error of writing: says which of the usual reasons it was.
+pub(super) fn write_error(path: &Path, error: io::Error) -> Error {
+    let (message, help) = match error.kind() {
+        io::ErrorKind::BrokenPipe => ("the reader of the output closed it", ""),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ("no space left to write the output", "free some, or name a file on another disk with --output")
         }
-    }
-
-    /// Formats a CSV or JSONL row; a Parquet writer formats nothing here.
-    pub fn format_row(&self, row: &[Value<'_>], out: &mut Vec<u8>) {
-        match &self.kind {
-            Writer::Csv => write_csv(row, out),
-            Writer::Jsonl => write_json(&self.columns, row, out),
-            #[cfg(feature = "parquet")]
-            Writer::Parquet(_) => {}
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ("not allowed to write the output here", "name a file in a directory that can be written to with --output")
         }
-    }
-
-    /// Whether rows can be formatted independently of each other.
-    pub fn is_by_row(&self) -> bool {
-        matches!(self.kind, Writer::Csv | Writer::Jsonl)
-    }
-
-    /// Appends what follows the last row.
-    ///
-    /// # Errors
-    ///
-    /// If the Parquet footer cannot be written.
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<()> {
-        match self.kind {
-            #[cfg(feature = "parquet")]
-            Writer::Parquet(writer) => writer.finish(out),
-            _ => {
-                let _ = out;
-                Ok(())
-            }
+        io::ErrorKind::NotFound => {
+            ("the directory of the output does not exist", "make it first, or name another file with --output")
         }
+        io::ErrorKind::IsADirectory => ("the output is a directory", "name a file with --output"),
+        _ => ("cannot write the output", "name another file with --output"),
+    };
+    let mut placed = Error::new(ErrorKind::Io, message).in_file(path).found(error.to_string());
+    if !help.is_empty() {
+        placed = placed.help(help);
     }
-}
-
-fn write_csv(row: &[Value<'_>], out: &mut Vec<u8>) {
-    for (i, value) in row.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        match value {
-            Value::Null => {}
-            Value::Text(text) => push_csv_text(text, row.len() == 1, out),
-            Value::Whole(n) => push_display(n, out),
-            Value::Number(n) => push_number(*n, out),
-            Value::Truth(truth) => push_display(truth, out),
-        }
-    }
-    out.push(b'\n');
-}
-
-/// Quotes where RFC 4180 asks for it, and where a single empty field would be an empty line.
-fn push_csv_text(text: &str, is_alone: bool, out: &mut Vec<u8>) {
-    let needs_quotes = text.bytes().any(|b| matches!(b, b'"' | b',' | b'\n' | b'\r')) || (is_alone && text.is_empty());
-    if !needs_quotes {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    out.push(b'"');
-    for (i, part) in text.split('"').enumerate() {
-        if i > 0 {
-            out.extend_from_slice(b"\"\"");
-        }
-        out.extend_from_slice(part.as_bytes());
-    }
-    out.push(b'"');
-}
-
-fn push_display(value: &impl std::fmt::Display, out: &mut Vec<u8>) {
-    write!(out, "{value}").expect("a vector takes any bytes");
-}
-
-/// Four digits after the point; hand-made for probabilities, which are most of what is written.
-fn push_number(n: f64, out: &mut Vec<u8>) {
-    if !(0.0..10.0).contains(&n) {
-        return push_display(&format_args!("{n:.4}"), out);
-    }
-    let units = (n * 10_000.0).round() as u32;
-    let digit = |d: u32| b'0' + (units / d % 10) as u8;
-    if units >= 100_000 {
-        return push_display(&format_args!("{n:.4}"), out);
-    }
-    out.extend_from_slice(&[digit(10_000), b'.', digit(1000), digit(100), digit(10), digit(1)]);
-}
-
-fn write_json(columns: &[String], row: &[Value<'_>], out: &mut Vec<u8>) {
-    for (i, (column, value)) in columns.iter().zip(row).enumerate() {
-        out.push(if i == 0 { b'{' } else { b',' });
-        push_json_text(column, out);
-        out.push(b':');
-        match value {
-            Value::Null => out.extend_from_slice(b"null"),
-            Value::Text(text) => push_json_text(text, out),
-            Value::Whole(n) => push_display(n, out),
-            Value::Number(n) if n.is_finite() => push_number(*n, out),
-            Value::Number(_) => out.extend_from_slice(b"null"),
-            Value::Truth(truth) => push_display(truth, out),
-        }
-    }
-    out.extend_from_slice(b"}\n");
-}
-
-fn push_json_text(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a string is valid JSON");
+    placed.caused_by(error)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
-    fn csv_is_quoted_only_where_needed() {
-        let mut out = Vec::new();
-        write_csv(&[Value::Text("a"), Value::Text("b, \"c\""), Value::Null, Value::Number(0.25), Value::Whole(-3)], &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), "a,\"b, \"\"c\"\"\",,0.2500,-3\n");
-    }
-
-    #[test]
-    fn numbers_look_as_the_standard_library_writes_them() {
-        for n in [0.0, 0.00004, 0.00005, 0.5, 0.99994, 0.99996, 1.0, 9.99999, 12.5, -0.3] {
-            let mut out = Vec::new();
-            push_number(n, &mut out);
-            let (ours, theirs): (f64, f64) = (String::from_utf8(out).unwrap().parse().unwrap(), format!("{n:.4}").parse().unwrap());
-            assert!((ours - theirs).abs() < 1.01e-4, "{n}: {ours} {theirs}");
-        }
-    }
-
-    #[test]
-    fn json_keys_keep_their_order() {
-        let columns = ["b".to_owned(), "a".to_owned()];
-        let mut out = Vec::new();
-        write_json(&columns, &[Value::Text("x\n"), Value::Truth(true)], &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), "{\"b\":\"x\\n\",\"a\":true}\n");
-    }
-
-    #[test]
-    fn a_file_appears_when_it_is_finished() {
+    fn the_file_appears_only_when_it_is_finished() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("out.csv.zst");
-        let mut output = Output::open(Some(&path)).unwrap();
-        output.write_all(b"text\n").unwrap();
-        assert!(!path.exists());
+        let path = directory.path().join("out.txt");
+        std::fs::write(&path, "old").unwrap();
+        let mut output = Output::create(Some(&path)).unwrap();
+        output.write_bytes(b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         output.finish().unwrap();
-        assert_eq!(zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap(), b"text\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        drop(Output::create(Some(&path)).unwrap());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_full_device_is_an_error_with_its_name() {
-        if !Path::new("/dev/full").exists() {
-            return;
+    fn the_extension_compresses() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.csv.gz", "a.csv.zst"] {
+            let path = directory.path().join(name);
+            let mut output = Output::create(Some(&path)).unwrap();
+            output.write_bytes(b"id,text\n1,a\n").unwrap();
+            output.finish().unwrap();
+            assert_ne!(std::fs::read(&path).unwrap(), b"id,text\n1,a\n");
+            let mut text = String::new();
+            crate::data::Source::file(&path, None).unwrap().open().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "id,text\n1,a\n");
         }
-        let mut output = Output::open(Some(Path::new("/dev/full"))).unwrap();
-        output.write_all(b"text\n").unwrap();
-        assert!(output.finish().unwrap_err().to_string().contains("/dev/full"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_written_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut output = Output::create(Some(&link)).unwrap();
+        output.write_bytes(b"new").unwrap();
+        output.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }

@@ -1,96 +1,125 @@
-//! Rows that were refused: counted, listed, and none of them fatal.
+//! Rows that are refused while good rows go on: counted, the first ones kept, all of them written to a table if that is asked for.
 
-use std::io::Write;
-
+use super::output::Output;
+use super::write::push_csv_field;
 use crate::error::{Error, Result};
 
-/// So many refusals are kept for the summary; all of them go to the file.
-const KEPT: usize = 10;
+/// Refused rows kept in memory, so that a file of bad rows does not fill it.
+const MAX_KEPT: usize = 1000;
 
-/// Collects refused rows.
+/// The refused rows of a run.
 #[derive(Default)]
 pub struct Rejects {
-    count: u64,
+    n: u64,
     first: Vec<Error>,
-    file: Option<Box<dyn Write + Send>>,
     is_strict: bool,
-}
-
-impl std::fmt::Debug for Rejects {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rejects").field("count", &self.count).field("first", &self.first).finish_non_exhaustive()
-    }
+    table: Option<Output>,
+    line: Vec<u8>,
 }
 
 impl Rejects {
-    /// Counts refusals and keeps the first few.
+    /// None yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also writes each refusal to `file` as CSV: file, line, column, reason.
-    ///
-    /// # Errors
-    ///
-    /// If the header cannot be written.
-    pub fn with_file(mut self, mut file: Box<dyn Write + Send>) -> Result<Self> {
-        writeln!(file, "file,line,column,reason").map_err(|e| Error::new(crate::ErrorKind::Io, "cannot write the list of refused rows").caused_by(e))?;
-        self.file = Some(file);
-        Ok(self)
-    }
-
-    /// Makes the first refusal an error.
+    /// With `true`, the first refused row is an error that ends the reading.
     pub fn strict(mut self, is_strict: bool) -> Self {
         self.is_strict = is_strict;
         self
     }
 
-    /// Refuses a row.
+    /// Writes every refused row to `output` as CSV with the columns file, line, column, reason.
     ///
     /// # Errors
     ///
-    /// The refusal itself where the collection is strict; or if the list cannot be written.
+    /// If the header cannot be written.
+    pub fn write_to(mut self, mut output: Output) -> Result<Self> {
+        output.write_bytes(b"file,line,column,reason\n")?;
+        self.table = Some(output);
+        Ok(self)
+    }
+
+    /// Takes one refused row.
+    ///
+    /// # Errors
+    ///
+    /// The row's own error if the reading is strict, or one of writing the table.
     pub fn add(&mut self, error: Error) -> Result<()> {
         if self.is_strict {
             return Err(error);
         }
-        if let Some(file) = &mut self.file {
-            let place = error.place();
-            let name = place.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
-            let line = place.line.map(|l| l.to_string()).unwrap_or_default();
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            let whole = error.to_string();
-            let reason = whole.split_once(error.message()).map_or(whole.clone(), |(_, rest)| format!("{}{rest}", error.message()));
-            let record = [name, line, place.column.clone().unwrap_or_default(), reason];
-            let written = writer.write_record(record).ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
-            file.write_all(&written).map_err(|e| Error::new(crate::ErrorKind::Io, "cannot write the list of refused rows").caused_by(e))?;
+        self.n += 1;
+        if let Some(table) = &mut self.table {
+            self.line.clear();
+            push_row(&mut self.line, &error);
+            table.write_bytes(&self.line)?;
         }
-        self.count += 1;
-        if self.first.len() < KEPT {
+        if self.first.len() < MAX_KEPT {
             self.first.push(error);
         }
         Ok(())
     }
 
-    /// Number of refused rows.
-    pub fn count(&self) -> u64 {
-        self.count
+    /// How many there are.
+    pub fn n(&self) -> u64 {
+        self.n
     }
 
-    /// The first few refusals.
+    /// The first 1000 of them.
     pub fn first(&self) -> &[Error] {
         &self.first
     }
 
-    /// Flushes the list.
+    /// Finishes the table, if there is one.
     ///
     /// # Errors
     ///
-    /// If the list cannot be written.
-    pub fn flush(&mut self) -> Result<()> {
-        match &mut self.file {
-            Some(file) => file.flush().map_err(|e| Error::new(crate::ErrorKind::Io, "cannot write the list of refused rows").caused_by(e)),
-            None => Ok(()),
+    /// If it cannot be written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.table.take().map_or(Ok(()), Output::finish)
+    }
+}
+
+/// One line of the table.
+fn push_row(line: &mut Vec<u8>, error: &Error) {
+    let place = error.place();
+    let all = error.to_string();
+    let reason = all.strip_prefix(&place.to_string()).unwrap_or(&all);
+    let file = place.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
+    let number = place.line.map(|l| l.to_string()).unwrap_or_default();
+    for (i, field) in [&file, &number, place.column.as_deref().unwrap_or_default(), reason].into_iter().enumerate() {
+        if i > 0 {
+            line.push(b',');
         }
+        push_csv_field(line, field, b',');
+    }
+    line.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(line: u64) -> Error {
+        Error::input("ragged row").in_file("a.csv").on_line(line).expected("3 fields").found("2, \"x\"")
+    }
+
+    #[test]
+    fn all_are_counted_and_written_and_the_first_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rejects.csv");
+        let mut rejects = Rejects::new().write_to(Output::create(Some(&path)).unwrap()).unwrap();
+        (0..1500).try_for_each(|line| rejects.add(bad(line))).unwrap();
+        rejects.finish().unwrap();
+        assert_eq!((rejects.n(), rejects.first().len()), (1500, 1000));
+        let table = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(table.lines().count(), 1501);
+        assert_eq!(table.lines().nth(1).unwrap(), "a.csv,0,,\"ragged row; expected 3 fields; found 2, \"\"x\"\"\"");
+    }
+
+    #[test]
+    fn strict_reading_ends_at_the_first() {
+        assert!(Rejects::new().strict(true).add(bad(7)).unwrap_err().to_string().starts_with("a.csv:7: ragged row"));
     }
 }

@@ -1,182 +1,396 @@
-//! Which files there are, what is in them by their names, and how to open them.
+//! Where input comes from: files, directories, standard input, memory; and in which format it is.
+//!
+//! The format follows from the file name, or from a flag. Compression is recognised by the first bytes, so that a `.csv` that is really a gzip
+//! file is read as one. This module opens byte streams; what the bytes mean is for [`super::encoding`] and above.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::data::encoding;
-use crate::error::{Error, Result};
+use super::columns::{Role, is_known_name};
+use crate::error::{Error, ErrorKind, Result};
 
-const BUFFER: usize = 1 << 18;
+/// Bytes asked of the system at once.
+const READ_BYTES: usize = 256 * 1024;
 
-/// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the help of an unknown extension lists.
+const EXTENSIONS: &str = ".txt .md .html .htm .csv .tsv .jsonl .ndjson .parquet, each but the last also with .gz or .zst";
+
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// The format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Plain text, one article.
+    /// Plain text, one article a file.
     Text,
-    /// Markdown, one article.
+    /// Markdown, one article a file.
     Markdown,
-    /// A web page, one article.
+    /// A web page, one article a file.
     Html,
-    /// A table with a header, separated by commas.
+    /// A table with a header, fields separated by commas (or what is found in their place).
     Csv,
-    /// A table with a header, separated by tabs.
+    /// A table with a header, fields separated by tabs.
     Tsv,
     /// One JSON object a line.
     Jsonl,
-    /// A Parquet table.
+    /// A Parquet table; needs the feature `parquet`.
     Parquet,
 }
 
 /// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// Not at all.
     None,
-    /// Gzip, several members allowed.
+    /// gzip, also several members in a row.
     Gzip,
     /// Zstandard.
     Zstd,
 }
 
-/// One input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The file; `-` is standard input.
-    pub path: PathBuf,
-    /// What it holds.
-    pub format: Format,
-    /// How it is compressed.
-    pub compression: Compression,
-}
-
 impl Format {
-    /// The format that a file extension stands for.
-    pub fn from_extension(extension: &str) -> Option<Self> {
+    /// The format of a file of this name, the suffix of a compression aside; `None` if the extension is unknown.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let name = Compression::strip(path);
+        let extension = Path::new(&name).extension()?.to_str()?.to_ascii_lowercase();
+        Self::from_extension(&extension)
+    }
+
+    /// Whether rows come from it.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::Jsonl | Self::Parquet)
+    }
+
+    fn from_extension(extension: &str) -> Option<Self> {
         Some(match extension {
             "txt" | "text" => Self::Text,
             "md" | "markdown" => Self::Markdown,
             "html" | "htm" | "xhtml" => Self::Html,
             "csv" => Self::Csv,
-            "tsv" | "tab" => Self::Tsv,
+            "tsv" => Self::Tsv,
             "jsonl" | "ndjson" => Self::Jsonl,
             "parquet" => Self::Parquet,
             _ => return None,
         })
     }
+}
 
-    /// Whether a file of this format holds many rows.
-    pub fn is_table(self) -> bool {
-        matches!(self, Self::Csv | Self::Tsv | Self::Jsonl | Self::Parquet)
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::from_extension(&name.to_ascii_lowercase()).ok_or_else(|| {
+            Error::parameter("unknown format")
+                .expected("one of text, md, html, csv, tsv, jsonl, parquet")
+                .found(format!("{name:?}"))
+        })
     }
 }
 
+impl Compression {
+    /// The compression that the last extension of a file name asks for.
+    pub fn from_path(path: &Path) -> Self {
+        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("gz") => Self::Gzip,
+            Some("zst" | "zstd") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// The compression that the first bytes of a stream show.
+    fn from_magic(bytes: &[u8]) -> Self {
+        match bytes {
+            _ if bytes.starts_with(GZIP_MAGIC) => Self::Gzip,
+            _ if bytes.starts_with(ZSTD_MAGIC) => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// The file name without the extension of a compression.
+    fn strip(path: &Path) -> PathBuf {
+        let name = PathBuf::from(path.file_name().unwrap_or_default());
+        match Self::from_path(path) {
+            Self::None => name,
+            Self::Gzip | Self::Zstd => name.with_extension(""),
+        }
+    }
+}
+
+/// One input: a file, standard input, or bytes in memory.
+#[derive(Debug, Clone)]
+pub struct Source {
+    origin: Origin,
+    /// Name in messages; `-` for standard input.
+    name: PathBuf,
+    format: Option<Format>,
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    File,
+    Stdin,
+    Memory(Arc<[u8]>),
+}
+
 impl Source {
-    /// An input by its name; `format` overrules the extension and is needed where there is none. `-` is standard input, plain text unless told otherwise.
+    /// A file; the format follows from its name unless `format` says it.
     ///
     /// # Errors
     ///
     /// If the extension is unknown and no format is given.
-    pub fn new(path: impl AsRef<Path>, format: Option<Format>) -> Result<Self> {
-        let path = path.as_ref();
-        if path == Path::new("-") {
-            return Ok(Self { path: path.to_path_buf(), format: format.unwrap_or(Format::Text), compression: Compression::None });
+    pub fn file(path: impl Into<PathBuf>, format: Option<Format>) -> Result<Self> {
+        let name = path.into();
+        let format = format.or_else(|| Format::from_path(&name)).ok_or_else(|| unknown_extension(&name))?;
+        Ok(Self { origin: Origin::File, name, format: Some(format) })
+    }
+
+    /// Standard input; without a format it is looked for in the first bytes, and plain text if nothing is recognised.
+    pub fn stdin(format: Option<Format>) -> Self {
+        Self { origin: Origin::Stdin, name: PathBuf::from("-"), format }
+    }
+
+    /// Bytes in memory under a name that messages use and that gives the format, as a file's name does.
+    pub fn from_bytes(name: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        let name = name.into();
+        let format = Format::from_path(&name);
+        Self { origin: Origin::Memory(bytes.into()), name, format }
+    }
+
+    /// The file, or `-` for standard input.
+    pub fn path(&self) -> &Path {
+        &self.name
+    }
+
+    /// The file name without its extensions: the id of an article that is a file of its own. Standard input is `stdin`.
+    pub fn stem(&self) -> String {
+        match self.origin {
+            Origin::Stdin => "stdin".to_owned(),
+            _ => Compression::strip(&self.name).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         }
-        let (named, compression) = by_name(path);
-        let format = format.or(named).ok_or_else(|| {
-            Error::input("unknown kind of file")
-                .in_file(path)
-                .expected(".txt, .md, .html, .csv, .tsv, .jsonl or .parquet, each also with .gz or .zst")
-                .help("rename the file or say what it is with --input-format")
-        })?;
-        Ok(Self { path: path.to_path_buf(), format, compression })
     }
 
-    /// Whether this is standard input.
+    /// The format, if the name or a flag tells it.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// Whether it is standard input.
     pub fn is_stdin(&self) -> bool {
-        self.path == Path::new("-")
+        matches!(self.origin, Origin::Stdin)
     }
 
-    /// Opens the input as a stream of decompressed UTF-8. Text in another encoding is converted; `notice` is told which was assumed.
+    /// Opens the stream of decompressed bytes.
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened.
-    pub fn open(&self, notice: &mut dyn FnMut(String)) -> Result<Box<dyn Read + Send>> {
-        let raw: Box<dyn Read + Send> = if self.is_stdin() {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(&self.path).map_err(|e| self.unreadable(e))?)
+    /// If the file cannot be opened, or its name ends in `.gz` or `.zst` and its content does not begin so.
+    pub fn open(&self) -> Result<Box<dyn BufRead + Send>> {
+        let mut raw: Box<dyn BufRead + Send> = match &self.origin {
+            Origin::File => Box::new(BufReader::with_capacity(READ_BYTES, self.open_file()?)),
+            Origin::Stdin => Box::new(BufReader::with_capacity(READ_BYTES, io::stdin())),
+            Origin::Memory(bytes) => Box::new(Cursor::new(bytes.clone())),
         };
-        let raw: Box<dyn Read + Send> = match self.compression {
-            Compression::None => raw,
-            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, raw))),
-            Compression::Zstd => Box::new(zstd::Decoder::new(raw).map_err(|e| Error::io(&self.path, e))?),
-        };
-        let (reader, assumed) = encoding::to_utf8(raw).map_err(|e| Error::io(&self.path, e))?;
-        if let Some(encoding) = assumed {
-            notice(format!("{}: read as {encoding}, converted to UTF-8", self.path.display()));
+        let head = raw.fill_buf().map_err(|e| read_error(&self.name, e))?;
+        let found = Compression::from_magic(head);
+        let wanted = Compression::from_path(&self.name);
+        if wanted != Compression::None && found != wanted && !head.is_empty() {
+            return Err(self.not_compressed(wanted));
         }
-        Ok(reader)
+        match found {
+            Compression::None => Ok(raw),
+            Compression::Gzip => Ok(Box::new(BufReader::with_capacity(READ_BYTES, flate2::bufread::MultiGzDecoder::new(raw)))),
+            Compression::Zstd => {
+                let decoder = zstd::Decoder::with_buffer(raw).map_err(|e| read_error(&self.name, e))?;
+                Ok(Box::new(BufReader::with_capacity(READ_BYTES, decoder)))
+            }
+        }
     }
 
-    fn unreadable(&self, e: io::Error) -> Error {
-        let error = Error::input("cannot open the file").in_file(&self.path);
-        match e.kind() {
-            io::ErrorKind::NotFound => error.help("check the path").caused_by(e),
-            _ => error.caused_by(e),
+    /// Opens the stream and settles the format, by the first bytes where neither name nor flag tells it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::open`].
+    pub fn open_with_format(&self) -> Result<(Box<dyn BufRead + Send>, Format)> {
+        let mut stream = self.open()?;
+        let format = match self.format {
+            Some(format) => format,
+            None => sniff(stream.fill_buf().map_err(|e| read_error(&self.name, e))?),
+        };
+        Ok((stream, format))
+    }
+
+    /// The bytes or the file of a format that is read out of order.
+    #[cfg(feature = "parquet")]
+    pub(super) fn open_seekable(&self) -> Result<Seekable> {
+        match &self.origin {
+            Origin::File => Ok(Seekable::File(self.open_file()?)),
+            Origin::Memory(bytes) => Ok(Seekable::Memory(bytes.clone())),
+            Origin::Stdin => Err(Error::new(ErrorKind::Unsupported, "Parquet cannot be read from standard input")
+                .in_file("-")
+                .help("save it to a file and name that")),
         }
+    }
+
+    /// How many bytes there are; 0 of standard input, whose length nobody knows.
+    #[cfg(feature = "parquet")]
+    pub(super) fn byte_length(&self) -> Result<u64> {
+        match &self.origin {
+            Origin::File => std::fs::metadata(&self.name).map(|m| m.len()).map_err(|e| open_error(&self.name, e)),
+            Origin::Memory(bytes) => Ok(bytes.len() as u64),
+            Origin::Stdin => Ok(0),
+        }
+    }
+
+    fn open_file(&self) -> Result<File> {
+        File::open(&self.name).map_err(|e| open_error(&self.name, e))
+    }
+
+    fn not_compressed(&self, wanted: Compression) -> Error {
+        let name = if wanted == Compression::Gzip { "gzip" } else { "Zstandard" };
+        Error::input("not a compressed file")
+            .in_file(&self.name)
+            .expected(format!("{name} data, as its name says"))
+            .found("other bytes at its start")
+            .help("rename it without that extension, or copy it again")
     }
 }
 
-fn by_name(path: &Path) -> (Option<Format>, Compression) {
-    let extension = |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    let compression = match extension(path).as_deref() {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstd,
-        _ => Compression::None,
-    };
-    let inner = if compression == Compression::None { path.to_path_buf() } else { path.with_extension("") };
-    (extension(&inner).and_then(|e| Format::from_extension(&e)), compression)
+/// A source that can be read at any offset.
+#[cfg(feature = "parquet")]
+pub(super) enum Seekable {
+    File(File),
+    Memory(Arc<[u8]>),
 }
 
-/// All inputs under `paths`: files as they are given, directories recursively in sorted order, their files of unknown kinds left out.
+/// The sources that `paths` name, in the order given: `-` is standard input, a directory stands for the files below it, sorted by name at each
+/// level. In directories files of unknown extension, hidden files and linked directories are passed over. `format` overrides the extension of
+/// what is named itself, not of what is found in directories.
 ///
 /// # Errors
 ///
-/// If a path does not exist, a named file is of an unknown kind, or nothing is found.
-pub fn expand(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<Source>> {
+/// If a path does not exist, a named file's extension is unknown, or a directory holds nothing that can be read.
+pub fn expand<P: AsRef<Path>>(paths: &[P], format: Option<Format>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            walk(path, &mut sources)?;
-        } else {
-            sources.push(Source::new(path, format)?);
+    for path in paths.iter().map(AsRef::as_ref) {
+        if path == Path::new("-") {
+            sources.push(Source::stdin(format));
+            continue;
         }
-    }
-    if sources.is_empty() {
-        let place = paths.first().cloned().unwrap_or_default();
-        return Err(Error::input("no file to read").in_file(place).expected("files ending in .txt, .md, .html, .csv, .tsv, .jsonl or .parquet"));
+        let metadata = std::fs::metadata(path).map_err(|e| open_error(path, e))?;
+        if !metadata.is_dir() {
+            sources.push(Source::file(path, format)?);
+            continue;
+        }
+        let before = sources.len();
+        collect_directory(path, &mut sources)?;
+        if sources.len() == before {
+            return Err(Error::input("nothing to read in this directory")
+                .in_file(path)
+                .expected(format!("files named {EXTENSIONS}")));
+        }
     }
     Ok(sources)
 }
 
-fn walk(directory: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    let entries = std::fs::read_dir(directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>()).map_err(|e| Error::io(directory, e))?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|e| e.path()).collect();
-    paths.sort();
-    for path in paths {
-        // A link to a directory could lead back up and never end.
-        let is_link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
-        if path.is_dir() {
-            if !is_link {
-                walk(&path, sources)?;
-            }
-        } else if by_name(&path).0.is_some() {
-            sources.push(Source::new(&path, None)?);
+fn collect_directory(directory: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    let listing = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = listing.map_err(|e| open_error(directory, e))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let kind = entry.file_type().map_err(|e| open_error(&path, e))?;
+        if is_hidden {
+            continue;
+        } else if kind.is_dir() {
+            collect_directory(&path, sources)?;
+        } else if Format::from_path(&path).is_some() && path.is_file() {
+            sources.push(Source::file(path, None)?);
         }
     }
     Ok(())
+}
+
+/// The format that the first bytes of a stream show; plain text if they show none.
+fn sniff(head: &[u8]) -> Format {
+    let text = String::from_utf8_lossy(&head[..head.len().min(4096)]);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let start: String = text.chars().take(64).collect::<String>().to_ascii_lowercase();
+    let first_line = text.lines().next().unwrap_or_default();
+    if head.starts_with(b"PAR1") {
+        Format::Parquet
+    } else if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) {
+        Format::Html
+    } else if start.starts_with("{\"") || (start.starts_with('{') && first_line.contains('"')) {
+        Format::Jsonl
+    } else if is_header(first_line, '\t') {
+        Format::Tsv
+    } else if is_header(first_line, ',') {
+        Format::Csv
+    } else {
+        Format::Text
+    }
+}
+
+/// Whether a first line is a table's header: several short names, one of them the name of a text column.
+fn is_header(line: &str, delimiter: char) -> bool {
+    let names: Vec<&str> = line.split(delimiter).map(|name| name.trim().trim_matches('"')).collect();
+    let is_name = |name: &&str| name.len() <= 40 && !name.contains(['.', '!', '?']);
+    names.len() > 1 && names.iter().all(is_name) && names.iter().any(|name| is_known_name(Role::Text, name))
+}
+
+fn unknown_extension(path: &Path) -> Error {
+    let found = path.extension().map_or("no extension".to_owned(), |e| format!(".{}", e.to_string_lossy()));
+    Error::input("unknown kind of file")
+        .in_file(path)
+        .expected(EXTENSIONS)
+        .found(found)
+        .help("rename it, or say what it is with --input-format")
+}
+
+/// An error of opening: says which of the usual reasons it was.
+pub(super) fn open_error(path: &Path, error: io::Error) -> Error {
+    let (message, help) = match error.kind() {
+        io::ErrorKind::NotFound => ("no such file or directory", "check the path"),
+        io::ErrorKind::PermissionDenied => ("not allowed to read this", "check its permissions"),
+        _ => return read_error(path, error),
+    };
+    Error::new(ErrorKind::Io, message).in_file(path).help(help).caused_by(error)
+}
+
+/// An error of reading: damaged archives are the file's fault, all else the system's.
+pub(super) fn read_error(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::input("the compressed file ends too early")
+            .in_file(path)
+            .help("it was cut off; copy or download it again")
+            .caused_by(error),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            Error::input("the compressed file is damaged")
+                .in_file(path)
+                .found(error.to_string())
+                .help("copy or download it again")
+                .caused_by(error)
+        }
+        _ => Error::new(ErrorKind::Io, "cannot read").in_file(path).found(error.to_string()).caused_by(error),
+    }
+}
+
+/// Reads `stream` to its end, or to one byte more than `limit`.
+pub(super) fn read_to_limit(stream: impl Read, limit: usize, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| read_error(path, e))?;
+    if bytes.len() > limit {
+        return Err(Error::input("the file is too large for one article")
+            .in_file(path)
+            .expected(format!("at most {limit} bytes"))
+            .help("cut it into articles, or raise --max-row-bytes"));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -184,23 +398,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_format_and_compression() {
-        let source = Source::new("a/b.csv.gz", None).unwrap();
-        assert_eq!((source.format, source.compression), (Format::Csv, Compression::Gzip));
-        assert_eq!(Source::new("B.HTML.zst", None).unwrap().compression, Compression::Zstd);
-        assert!(Source::new("b.doc", None).unwrap_err().to_string().contains("--input-format"));
+    fn the_name_tells_format_and_compression() {
+        let cases = [
+            ("a.txt", Some(Format::Text), Compression::None),
+            ("dir.csv/a.MD", Some(Format::Markdown), Compression::None),
+            ("a.htm.gz", Some(Format::Html), Compression::Gzip),
+            ("a.tsv.zst", Some(Format::Tsv), Compression::Zstd),
+            ("a.ndjson", Some(Format::Jsonl), Compression::None),
+            ("a.parquet", Some(Format::Parquet), Compression::None),
+            ("a.pdf", None, Compression::None),
+            ("a.gz", None, Compression::Gzip),
+            ("csv", None, Compression::None),
+        ];
+        for (name, format, compression) in cases {
+            assert_eq!(Format::from_path(Path::new(name)), format, "{name}");
+            assert_eq!(Compression::from_path(Path::new(name)), compression, "{name}");
+        }
     }
 
     #[test]
-    fn directories_are_read_in_sorted_order() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["b.txt", "a/z.md", "a/skip.png", "c.csv"] {
-            let path = directory.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "x").unwrap();
-        }
-        let found = expand(&[directory.path().to_path_buf()], None).unwrap();
-        let names: Vec<_> = found.iter().map(|s| s.path.strip_prefix(directory.path()).unwrap().to_str().unwrap().to_owned()).collect();
-        assert_eq!(names, ["a/z.md", "b.txt", "c.csv"]);
+    fn the_stem_has_no_extension_at_all() {
+        assert_eq!(Source::from_bytes("x/story-1.txt.gz", *b"").stem(), "story-1");
+        assert_eq!(Source::stdin(None).stem(), "stdin");
+    }
+
+    #[test]
+    fn unnamed_streams_are_recognised_by_their_start() {
+        assert_eq!(sniff(b"{\"text\": 1}\n"), Format::Jsonl);
+        assert_eq!(sniff(b"\xef\xbb\xbf<!DOCTYPE html><p>"), Format::Html);
+        assert_eq!(sniff(b"id,text\n1,a\n"), Format::Csv);
+        assert_eq!(sniff(b"id\tText\n1\ta\n"), Format::Tsv);
+        assert_eq!(sniff(b"First, text and the rest. Second.\n"), Format::Text);
+        assert_eq!(sniff(b""), Format::Text);
+    }
+
+    #[test]
+    fn an_unknown_extension_is_an_error_that_says_what_is_known() {
+        let message = Source::file("report.pdf", None).unwrap_err().to_string();
+        assert!(message.starts_with("report.pdf: unknown kind of file; expected .txt"), "{message}");
+        assert!(Source::file("report.pdf", Some(Format::Text)).is_ok());
     }
 }

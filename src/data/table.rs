@@ -1,558 +1,458 @@
-//! Tables as a stream of row batches: CSV, TSV, JSONL, and Parquet where it is built in.
+//! Streams the rows of a CSV, TSV, JSON Lines or Parquet table in batches.
 //!
-//! A [`RowBatch`] holds the fields of its rows in one buffer and is filled again and again, so that the steady state allocates nothing. CSV is parsed by
-//! `csv_core`, one level below the `csv` crate's reader, because a row must be given up in its middle once it passes [`MAX_ROW_BYTES`]: one stray
-//! quote would otherwise swallow the rest of a file into memory.
+//! A row that cannot be used (ragged, too large, NUL bytes, invalid UTF-8, no JSON object) goes to [`Rejects`] with its line and the
+//! reason. What makes the whole table unusable is an error: no header, two columns of one name, a damaged archive.
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::BufRead;
 
-use crate::data::rejects::Rejects;
-use crate::data::source::{Format, Source};
+use serde::{Deserialize, Serialize};
+
+use super::batch::RowBatch;
+use super::csv_reader::{CsvReader, RowEnd};
+use super::encoding::{Notice, TextReader, encoding_for_label};
+use super::jsonl_reader::{self, LineEnd, LineReader};
+use super::rejects::Rejects;
+use super::source::{Format, Source, read_error};
 use crate::error::{Error, Result};
 
-/// Longest row that is read.
-pub const MAX_ROW_BYTES: usize = 32 << 20;
-const BUFFER: usize = 1 << 18;
-/// A batch ends after so many bytes even if rows are missing.
-const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Default of [`TableOptions::max_row_bytes`].
+pub const MAX_ROW_BYTES: usize = 50 * 1024 * 1024;
 
-/// Rows in one flat buffer.
-#[derive(Debug, Default, Clone)]
-pub struct RowBatch {
-    text: String,
-    /// End of each field in `text`, row by row.
-    ends: Vec<usize>,
-    /// Line on which each row begins.
-    lines: Vec<u64>,
-    n_columns: usize,
+/// Columns that a table can have at most; a header beyond is no header.
+const MAX_COLUMNS: usize = 16_384;
+
+/// Lines of a JSON Lines file that may be bad before the first good one tells the columns.
+const MAX_BAD_START: usize = 100;
+
+/// How tables are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableOptions {
+    /// What separates the fields of CSV; by default comma, semicolon or tab, whichever the header has most of.
+    pub delimiter: Option<u8>,
+    /// Name of the encoding; by default UTF-8, or what it seems to be. Ignored by Parquet.
+    pub encoding: Option<String>,
+    /// Rows with more bytes are refused. 50 MiB by default, at least 1.
+    pub max_row_bytes: usize,
 }
 
-impl RowBatch {
-    /// Number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
-
-    /// A field.
-    #[inline]
-    pub fn field(&self, row: usize, column: usize) -> &str {
-        let at = row * self.n_columns + column;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.text[start..self.ends[at]]
-    }
-
-    /// Line on which the row begins, counted from 1; for Parquet the row's number.
-    pub fn line(&self, row: usize) -> u64 {
-        self.lines[row]
-    }
-
-    fn clear(&mut self, n_columns: usize) {
-        self.text.clear();
-        self.ends.clear();
-        self.lines.clear();
-        self.n_columns = n_columns;
-    }
-
-    pub(super) fn push<'f>(&mut self, line: u64, fields: impl Iterator<Item = &'f str>) {
-        for field in fields {
-            self.text.push_str(field);
-            self.ends.push(self.text.len());
-        }
-        self.lines.push(line);
-    }
-
-    fn is_full(&self, max_rows: usize) -> bool {
-        self.n_rows() >= max_rows || self.text.len() >= MAX_BATCH_BYTES
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self { delimiter: None, encoding: None, max_row_bytes: MAX_ROW_BYTES }
     }
 }
 
-/// A table being read.
+/// When a batch is full: at so many rows, or as soon as it has so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Rows, at least 1.
+    pub max_rows: usize,
+    /// Bytes, at least 1. The last row may go beyond.
+    pub max_bytes: usize,
+}
+
+impl Default for BatchLimits {
+    /// 8192 rows or 4 MiB: large enough to share out, small enough to stay in the cache of a server.
+    fn default() -> Self {
+        Self { max_rows: 8192, max_bytes: 4 << 20 }
+    }
+}
+
+/// An open table.
+///
+/// ```
+/// use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
+///
+/// let source = Source::from_bytes("talks.csv", *b"id,text\n1,They rejected the plan.\n2\n3,Both agreed.\n");
+/// let mut table = TableReader::open(&source, &TableOptions::default())?;
+/// let (mut batch, mut rejects) = (RowBatch::new(), Rejects::new());
+/// while table.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
+///     assert_eq!((batch.n_rows(), batch.field(1, 1), batch.line(1)), (2, "Both agreed.", 4));
+/// }
+/// assert!(rejects.first()[0].to_string().starts_with("talks.csv:3: ragged row"));
+/// # Ok::<(), stancekit::Error>(())
+/// ```
 pub struct TableReader {
-    path: PathBuf,
+    source: Source,
     columns: Vec<String>,
     rows: Rows,
+    max_row_bytes: usize,
+    /// Rows refused before the first batch was asked for.
+    early: Vec<Error>,
+    /// An error of reading that waits until the rows before it are given out.
+    failure: Option<Error>,
 }
 
 enum Rows {
-    Csv(Box<CsvRows>),
-    Jsonl(JsonRows),
+    Csv(CsvReader<TextReader>),
+    Jsonl {
+        lines: LineReader<TextReader>,
+        line: Vec<u8>,
+        cells: Vec<Vec<u8>>,
+        first: Option<u64>,
+    },
     #[cfg(feature = "parquet")]
-    Parquet(Box<super::parquet::ParquetRows>),
+    Parquet(super::parquet_reader::ParquetReader),
 }
 
-impl std::fmt::Debug for TableReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TableReader").field("path", &self.path).field("columns", &self.columns).finish_non_exhaustive()
-    }
+/// What became of the next row.
+enum Step {
+    Accepted(u64),
+    Refused(Error),
+    End,
 }
 
 impl TableReader {
-    /// Opens a table and reads its header.
+    /// Opens the table and reads its header.
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened, is no table, is empty, or names a column twice.
-    pub fn open(source: &Source, notice: &mut dyn FnMut(String)) -> Result<Self> {
-        let (columns, rows) = match source.format {
-            Format::Csv | Format::Tsv => {
-                let mut rows = CsvRows::new(source.open(notice)?, if source.format == Format::Csv { b',' } else { b'\t' });
-                (rows.header().map_err(|e| e.in_file(&source.path))?, Rows::Csv(Box::new(rows)))
+    /// If the file cannot be opened, is empty, is no table, has no header, or two columns of one name.
+    pub fn open(source: &Source, options: &TableOptions) -> Result<Self> {
+        match source.format() {
+            Some(Format::Parquet) => Self::open_as(source, None, Format::Parquet, options),
+            _ => {
+                let (stream, format) = source.open_with_format()?;
+                Self::open_as(source, Some(stream), format, options)
             }
-            Format::Jsonl => {
-                let mut rows = JsonRows::new(source.open(notice)?);
-                (rows.header().map_err(|e| e.in_file(&source.path))?, Rows::Jsonl(rows))
-            }
-            Format::Parquet => Self::open_parquet(source)?,
-            Format::Text | Format::Markdown | Format::Html => {
-                return Err(Error::input("not a table")
-                    .in_file(&source.path)
-                    .expected("a .csv, .tsv, .jsonl or .parquet file")
-                    .help("name the format with --input-format, or use `stance classify` for articles"));
-            }
+        }
+    }
+
+    /// As [`TableReader::open`], of a source whose format is settled and whose stream may be open already.
+    pub(super) fn open_as(
+        source: &Source,
+        stream: Option<Box<dyn BufRead + Send>>,
+        format: Format,
+        options: &TableOptions,
+    ) -> Result<Self> {
+        let table = match (format, stream) {
+            (Format::Parquet, _) => Self::open_parquet(source, options)?,
+            (_, Some(stream)) => Self::open_stream(source, stream, format, options)?,
+            (_, None) => Self::open_stream(source, source.open()?, format, options)?,
         };
-        check_columns(&columns).map_err(|e| e.in_file(&source.path))?;
-        Ok(Self { path: source.path.clone(), columns, rows })
+        table.check_columns()?;
+        Ok(table)
     }
 
-    #[cfg(feature = "parquet")]
-    fn open_parquet(source: &Source) -> Result<(Vec<String>, Rows)> {
-        let (columns, rows) = super::parquet::ParquetRows::open(&source.path)?;
-        Ok((columns, Rows::Parquet(Box::new(rows))))
-    }
-
-    #[cfg(not(feature = "parquet"))]
-    fn open_parquet(source: &Source) -> Result<(Vec<String>, Rows)> {
-        Err(Error::new(crate::ErrorKind::Unsupported, "this program was built without Parquet")
-            .in_file(&source.path)
-            .help("build it with `--features parquet`, or convert the file to CSV"))
-    }
-
-    /// Column names in order.
+    /// Names of the columns, in the order of the file.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The file.
-    pub fn path(&self) -> &PathBuf {
-        &self.path
+    /// The source being read.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
-    /// Fills `batch` with up to `max_rows` rows; it stays empty at the end of the table only. Bad rows go to `rejects`.
+    /// What encoding has been assumed so far, if the bytes are not UTF-8.
+    pub fn notice(&self) -> Option<Notice> {
+        let text = match &self.rows {
+            Rows::Csv(reader) => reader.input(),
+            Rows::Jsonl { lines, .. } => lines.input(),
+            #[cfg(feature = "parquet")]
+            Rows::Parquet(_) => return None,
+        };
+        text.notice(self.source.path())
+    }
+
+    /// Refills `batch` with the next good rows, at least one; `false` if there are no more. Refused rows go to `rejects`. Allocates nothing
+    /// once the batch has its size, JSON strings with escapes and Parquet aside. If reading fails, the good rows before that come first.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read on, or `rejects` is strict.
-    pub fn read_batch(&mut self, batch: &mut RowBatch, max_rows: usize, rejects: &mut Rejects) -> Result<()> {
-        batch.clear(self.columns.len());
-        while !batch.is_full(max_rows) {
-            let refused = match &mut self.rows {
-                Rows::Csv(rows) => rows.read_row(batch),
-                Rows::Jsonl(rows) => rows.read_row(&self.columns, batch),
-                #[cfg(feature = "parquet")]
-                Rows::Parquet(rows) => rows.read_row(batch),
-            };
-            match refused {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) if error.kind() == crate::ErrorKind::Io => return Err(error.in_file(&self.path)),
-                Err(error) => rejects.add(error.in_file(&self.path))?,
+    /// If reading fails, or a row is refused and `rejects` is strict.
+    pub fn read_batch(&mut self, batch: &mut RowBatch, limits: BatchLimits, rejects: &mut Rejects) -> Result<bool> {
+        for error in self.early.drain(..) {
+            rejects.add(error)?;
+        }
+        loop {
+            if let Some(error) = self.failure.take() {
+                return Err(error);
             }
+            let has_more = self.fill(batch, limits);
+            for error in batch.seal(&self.columns, self.source.path())? {
+                rejects.add(error)?;
+            }
+            if batch.n_rows() > 0 {
+                return Ok(true);
+            }
+            if !has_more {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn open_stream(source: &Source, stream: Box<dyn BufRead + Send>, format: Format, options: &TableOptions) -> Result<Self> {
+        let encoding = options.encoding.as_deref().map(encoding_for_label).transpose()?;
+        let text = TextReader::new(stream, encoding);
+        let max_row_bytes = options.max_row_bytes.max(1);
+        match format {
+            Format::Csv | Format::Tsv => {
+                let delimiter = options.delimiter.or((format == Format::Tsv).then_some(b'\t'));
+                Self::open_csv(source, text, delimiter, max_row_bytes)
+            }
+            Format::Jsonl => Self::open_jsonl(source, text, max_row_bytes),
+            Format::Parquet => Self::open_parquet(source, options),
+            Format::Text | Format::Markdown | Format::Html => Err(Error::input("not a table")
+                .in_file(source.path())
+                .expected("CSV, TSV, JSON Lines or Parquet")
+                .found(format!("{format:?}").to_lowercase())
+                .help("name a table, or say what it is with --input-format")),
+        }
+    }
+
+    fn open_csv(source: &Source, text: TextReader, delimiter: Option<u8>, max_row_bytes: usize) -> Result<Self> {
+        let failed = |e| read_error(source.path(), e);
+        let mut reader = CsvReader::new(text, delimiter.unwrap_or(b','), max_row_bytes);
+        if reader.is_empty().map_err(failed)? {
+            return Err(empty_file(source));
+        }
+        if delimiter.is_none() {
+            reader.guess_delimiter().map_err(failed)?;
+        }
+        let columns = read_header(source, &mut reader)?;
+        Ok(Self { source: source.clone(), columns, rows: Rows::Csv(reader), max_row_bytes, early: Vec::new(), failure: None })
+    }
+
+    fn open_jsonl(source: &Source, text: TextReader, max_row_bytes: usize) -> Result<Self> {
+        let mut lines = LineReader::new(text, max_row_bytes);
+        let (mut line, mut early) = (Vec::new(), Vec::new());
+        loop {
+            let number = match lines.read_line(&mut line).map_err(|e| read_error(source.path(), e))? {
+                LineEnd::Line(number) => number,
+                LineEnd::TooLarge(number) => {
+                    early.push(too_large(max_row_bytes).in_file(source.path()).on_line(number));
+                    continue;
+                }
+                LineEnd::End if early.is_empty() => return Err(empty_file(source)),
+                LineEnd::End => return Err(early.swap_remove(0)),
+            };
+            match jsonl_reader::keys(&line) {
+                Ok(columns) => {
+                    let cells = vec![Vec::new(); columns.len()];
+                    let rows = Rows::Jsonl { lines, line, cells, first: Some(number) };
+                    return Ok(Self { source: source.clone(), columns, rows, max_row_bytes, early, failure: None });
+                }
+                Err(_) if number == 1 && line.trim_ascii_start().starts_with(b"[") => return Err(json_array(source)),
+                Err(error) if early.len() == MAX_BAD_START => return Err(error.in_file(source.path()).on_line(number)),
+                Err(error) => early.push(error.in_file(source.path()).on_line(number)),
+            }
+        }
+    }
+
+    #[cfg(feature = "parquet")]
+    fn open_parquet(source: &Source, options: &TableOptions) -> Result<Self> {
+        let (reader, columns) = super::parquet_reader::ParquetReader::open(source)?;
+        let max_row_bytes = options.max_row_bytes.max(1);
+        Ok(Self { source: source.clone(), columns, rows: Rows::Parquet(reader), max_row_bytes, early: Vec::new(), failure: None })
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn open_parquet(source: &Source, _options: &TableOptions) -> Result<Self> {
+        Err(Error::new(crate::error::ErrorKind::Unsupported, "this build cannot read Parquet")
+            .in_file(source.path())
+            .help("build with --features parquet, or convert the table to CSV"))
+    }
+
+    fn check_columns(&self) -> Result<()> {
+        let mut sorted: Vec<&String> = self.columns.iter().collect();
+        sorted.sort();
+        let duplicate = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        if let Some(name) = duplicate {
+            return Err(self.header_error("two columns have the same name").in_column(name).help("rename one of them"));
+        }
+        if self.columns.iter().all(|c| c.trim().is_empty()) {
+            return Err(self
+                .header_error("no header")
+                .expected("the names of the columns in the first line")
+                .found("an empty line"));
         }
         Ok(())
     }
-}
 
-fn check_columns(columns: &[String]) -> Result<()> {
-    for (i, name) in columns.iter().enumerate() {
-        if let Some(first) = columns[..i].iter().position(|n| n == name) {
-            return Err(Error::input("two columns have one name")
-                .on_line(1)
-                .in_column(name)
-                .found(format!("columns {} and {}", first + 1, i + 1))
-                .help("rename one of them"));
-        }
-    }
-    Ok(())
-}
-
-fn bad_row(line: u64, message: &str) -> Error {
-    Error::input(message).on_line(line)
-}
-
-/// Rows of separated values.
-struct CsvRows {
-    raw: Box<dyn Read + Send>,
-    input: Vec<u8>,
-    at: usize,
-    end: usize,
-    is_exhausted: bool,
-    parser: csv_core::Reader,
-    row: Vec<u8>,
-    ends: Vec<usize>,
-    n_columns: usize,
-}
-
-/// One parsed row: its first line, number of bytes and of fields.
-struct Parsed {
-    line: u64,
-    n_bytes: usize,
-    n_fields: usize,
-    is_too_long: bool,
-}
-
-impl CsvRows {
-    fn new(raw: Box<dyn Read + Send>, delimiter: u8) -> Self {
-        Self {
-            raw,
-            input: vec![0; BUFFER],
-            at: 0,
-            end: 0,
-            is_exhausted: false,
-            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
-            row: vec![0; 1 << 12],
-            ends: vec![0; 64],
-            n_columns: 0,
-        }
+    fn header_error(&self, message: &str) -> Error {
+        Error::input(message).in_file(self.source.path()).on_line(1)
     }
 
-    fn header(&mut self) -> Result<Vec<String>> {
-        let parsed = self.parse()?.ok_or_else(|| Error::input("the file is empty").expected("a header line and rows"))?;
-        let text = std::str::from_utf8(&self.row[..parsed.n_bytes]).map_err(|_| bad_row(parsed.line, "the header is not UTF-8"))?;
-        let mut start = 0;
-        let columns: Vec<String> = self.ends[..parsed.n_fields]
-            .iter()
-            .map(|&end| std::mem::replace(&mut start, end)..end)
-            .map(|range| text.get(range).unwrap_or_default().trim().to_owned())
-            .collect();
-        self.n_columns = columns.len();
-        Ok(columns)
-    }
-
-    fn read_row(&mut self, batch: &mut RowBatch) -> Result<bool> {
-        let Some(parsed) = self.parse()? else { return Ok(false) };
-        let (line, n_columns) = (parsed.line, self.n_columns);
-        if parsed.is_too_long {
-            return Err(bad_row(line, "the row is too long")
-                .expected(format!("at most {} MB", MAX_ROW_BYTES >> 20))
-                .help("look for a quote that is never closed"));
-        }
-        if parsed.n_fields != n_columns {
-            return Err(bad_row(line, "the row is ragged")
-                .expected(format!("{n_columns} fields, as in the header"))
-                .found(format!("{} fields", parsed.n_fields))
-                .help("quote fields that hold separators"));
-        }
-        let bytes = &self.row[..parsed.n_bytes];
-        let ends = &self.ends[..n_columns];
-        let text = std::str::from_utf8(bytes).ok().filter(|text| ends.iter().all(|&e| text.is_char_boundary(e)));
-        let Some(text) = text else {
-            return Err(bad_row(line, "the row is not UTF-8").help("save the file as UTF-8, or remove the bytes"));
-        };
-        if memchr(0, bytes) {
-            return Err(bad_row(line, "the row holds a NUL byte").help("remove it; the file may be damaged or binary"));
-        }
-        let base = batch.text.len();
-        batch.text.push_str(text);
-        batch.ends.extend(ends.iter().map(|e| base + e));
-        batch.lines.push(line);
-        Ok(true)
-    }
-
-    /// Reads the next row into `row` and `ends`; none at the end of the file.
-    fn parse(&mut self) -> Result<Option<Parsed>> {
-        use csv_core::ReadRecordResult as R;
-        let (mut n_bytes, mut n_fields, mut is_too_long) = (0, 0, false);
-        let mut line = None;
-        loop {
-            if self.at == self.end && !self.is_exhausted {
-                self.end = self.raw.read(&mut self.input).map_err(|e| Error::new(crate::ErrorKind::Io, "cannot read on").caused_by(e))?;
-                self.at = 0;
-                self.is_exhausted = self.end == 0;
-            }
-            // Empty lines before a row are skipped by the parser: the row begins where its first byte is.
-            if line.is_none() {
-                let blank = self.input[self.at..self.end].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-                let newlines = self.input[self.at..self.at + blank].iter().filter(|b| **b == b'\n').count() as u64;
-                if self.at + blank < self.end {
-                    line = Some(self.parser.line() + newlines);
+    /// Fills the batch with unchecked rows; `false` at the end of the table.
+    fn fill(&mut self, batch: &mut RowBatch, limits: BatchLimits) -> bool {
+        batch.start(self.columns.len(), limits.max_bytes);
+        while !batch.is_full(limits.max_rows.max(1), limits.max_bytes.max(1)) {
+            match self.step(batch) {
+                Ok(Step::Accepted(line)) => batch.accept(line),
+                Ok(Step::Refused(error)) => batch.refuse(error.in_file(self.source.path())),
+                Ok(Step::End) => return false,
+                Err(error) => {
+                    batch.forget_last();
+                    self.failure = Some(error);
+                    return true;
                 }
             }
-            let (result, n_read, n_written, n_ended) =
-                self.parser.read_record(&self.input[self.at..self.end], &mut self.row[n_bytes..], &mut self.ends[n_fields..]);
-            self.at += n_read;
-            n_bytes += n_written;
-            n_fields += n_ended;
-            match result {
-                R::InputEmpty => {}
-                R::OutputFull if self.row.len() >= MAX_ROW_BYTES => {
-                    is_too_long = true;
-                    n_bytes = 0;
+        }
+        true
+    }
+
+    /// Appends the next row to the batch's buffer.
+    fn step(&mut self, batch: &mut RowBatch) -> Result<Step> {
+        let failed = |e| read_error(self.source.path(), e);
+        let width = self.columns.len();
+        let (bytes, ends) = batch.parts();
+        match &mut self.rows {
+            Rows::Csv(reader) => Ok(match reader.read_row(bytes, ends, width).map_err(failed)? {
+                RowEnd::Row { line, n_fields } if n_fields == width => Step::Accepted(line),
+                RowEnd::Row { line, n_fields } => Step::Refused(ragged(width, n_fields).on_line(line)),
+                RowEnd::TooLarge { line } => Step::Refused(too_large(self.max_row_bytes).on_line(line)),
+                RowEnd::OpenQuote { line, quote_line } => Step::Refused(open_quote(quote_line).on_line(line)),
+                RowEnd::End => Step::End,
+            }),
+            Rows::Jsonl { lines, line, cells, first } => {
+                let end = match first.take() {
+                    Some(number) => LineEnd::Line(number),
+                    None => lines.read_line(line).map_err(failed)?,
+                };
+                Ok(match end {
+                    LineEnd::Line(number) => match jsonl_reader::read_cells(line, &self.columns, cells) {
+                        Ok(()) => {
+                            push_cells(cells, bytes, ends);
+                            Step::Accepted(number)
+                        }
+                        Err(error) => Step::Refused(error.on_line(number)),
+                    },
+                    LineEnd::TooLarge(number) => Step::Refused(too_large(self.max_row_bytes).on_line(number)),
+                    LineEnd::End => Step::End,
+                })
+            }
+            #[cfg(feature = "parquet")]
+            Rows::Parquet(reader) => {
+                let start = bytes.len();
+                if !reader.read_row(bytes, ends).map_err(|e| e.in_file(self.source.path()))? {
+                    return Ok(Step::End);
                 }
-                R::OutputFull => self.row.resize((self.row.len() * 2).min(MAX_ROW_BYTES), 0),
-                R::OutputEndsFull if is_too_long => n_fields = 0,
-                R::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                R::Record => return Ok(Some(Parsed { line: line.unwrap_or(1), n_bytes, n_fields, is_too_long })),
-                R::End => return Ok(None),
+                let line = reader.row_number();
+                let is_too_large = bytes.len() - start > self.max_row_bytes;
+                Ok(if is_too_large { Step::Refused(too_large(self.max_row_bytes).on_line(line)) } else { Step::Accepted(line) })
             }
         }
     }
 }
 
-fn memchr(byte: u8, bytes: &[u8]) -> bool {
-    bytes.contains(&byte)
-}
-
-/// Rows of one JSON object a line.
-struct JsonRows {
-    raw: Box<dyn Read + Send>,
-    buffer: Vec<u8>,
-    at: usize,
-    is_exhausted: bool,
-    line: u64,
-    pending: Option<(u64, serde_json::Map<String, serde_json::Value>)>,
-}
-
-impl JsonRows {
-    fn new(raw: Box<dyn Read + Send>) -> Self {
-        Self { raw, buffer: Vec::new(), at: 0, is_exhausted: false, line: 0, pending: None }
-    }
-
-    /// The keys of the first object.
-    fn header(&mut self) -> Result<Vec<String>> {
-        let first = self.next_object().transpose().ok_or_else(|| Error::input("the file is empty").expected("one JSON object a line"))??;
-        let columns = first.1.keys().cloned().collect();
-        self.pending = Some(first);
-        Ok(columns)
-    }
-
-    fn read_row(&mut self, columns: &[String], batch: &mut RowBatch) -> Result<bool> {
-        let next = match self.pending.take() {
-            Some(first) => Some(first),
-            None => self.next_object()?,
-        };
-        let Some((line, object)) = next else { return Ok(false) };
-        let fields: Vec<String> = columns.iter().map(|name| field_text(object.get(name))).collect();
-        if fields.iter().any(|f| f.contains('\0')) {
-            return Err(bad_row(line, "the row holds a NUL character").help("remove it; the file may be damaged"));
-        }
-        batch.push(line, fields.iter().map(String::as_str));
-        Ok(true)
-    }
-
-    fn next_object(&mut self) -> Result<Option<(u64, serde_json::Map<String, serde_json::Value>)>> {
-        loop {
-            let Some(range) = self.next_line()? else { return Ok(None) };
-            let line = self.line;
-            let bytes = &self.buffer[range];
-            if bytes.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let value: serde_json::Value =
-                serde_json::from_slice(bytes).map_err(|e| bad_row(line, "the line is not JSON").expected("one object a line").found(e.to_string()))?;
-            return match value {
-                serde_json::Value::Object(object) => Ok(Some((line, object))),
-                other => Err(bad_row(line, "the line is not a JSON object").expected("{\"text\": …}").found(kind_of(&other))),
-            };
-        }
-    }
-
-    /// The range of the next line in the buffer; too long a line is skipped and refused.
-    fn next_line(&mut self) -> Result<Option<std::ops::Range<usize>>> {
-        let (mut scanned, mut is_too_long) = (self.at, false);
-        loop {
-            if let Some(n) = self.buffer[scanned..].iter().position(|&b| b == b'\n') {
-                let range = self.at..scanned + n;
-                self.at = scanned + n + 1;
-                self.line += 1;
-                return if is_too_long { Err(self.too_long()) } else { Ok(Some(range)) };
-            }
-            if self.is_exhausted {
-                let range = self.at..self.buffer.len();
-                self.at = self.buffer.len();
-                if range.is_empty() && !is_too_long {
-                    return Ok(None);
-                }
-                self.line += 1;
-                return if is_too_long { Err(self.too_long()) } else { Ok(Some(range)) };
-            }
-            if self.buffer.len() - self.at > MAX_ROW_BYTES {
-                is_too_long = true;
-                self.buffer.clear();
-                self.at = 0;
-            }
-            self.buffer.drain(..self.at);
-            self.at = 0;
-            scanned = self.buffer.len();
-            let n_read = (&mut self.raw)
-                .take(BUFFER as u64)
-                .read_to_end(&mut self.buffer)
-                .map_err(|e| Error::new(crate::ErrorKind::Io, "cannot read on").caused_by(e))?;
-            self.is_exhausted = n_read == 0;
-        }
-    }
-
-    fn too_long(&self) -> Error {
-        bad_row(self.line, "the row is too long").expected(format!("at most {} MB", MAX_ROW_BYTES >> 20))
+fn push_cells(cells: &[Vec<u8>], bytes: &mut Vec<u8>, ends: &mut Vec<usize>) {
+    for cell in cells {
+        bytes.extend_from_slice(cell);
+        ends.push(bytes.len());
     }
 }
 
-fn field_text(value: Option<&serde_json::Value>) -> String {
-    match value {
-        None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+/// The first row of a CSV file as names.
+fn read_header(source: &Source, reader: &mut CsvReader<TextReader>) -> Result<Vec<String>> {
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let end = reader.read_row(&mut bytes, &mut ends, MAX_COLUMNS).map_err(|e| read_error(source.path(), e))?;
+    let no_header = |found: String| {
+        Error::input("no header")
+            .in_file(source.path())
+            .expected("the names of the columns in the first line")
+            .found(found)
+            .help("check that the file is a table of text")
+    };
+    match end {
+        RowEnd::End => return Err(no_header("blank lines only".to_owned())),
+        RowEnd::TooLarge { line } => return Err(no_header("a first row beyond the largest allowed".to_owned()).on_line(line)),
+        RowEnd::OpenQuote { line, .. } => return Err(no_header("a quote that is never closed".to_owned()).on_line(line)),
+        RowEnd::Row { n_fields, .. } if n_fields > MAX_COLUMNS => return Err(no_header(format!("{n_fields} columns"))),
+        RowEnd::Row { .. } => {}
     }
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let names = starts.zip(&ends).map(|(start, &end)| String::from_utf8(bytes[start..end].to_vec()));
+    let names: Vec<String> =
+        names.collect::<Result<_, _>>().map_err(|_| no_header("bytes that are no text".to_owned()).on_line(1))?;
+    if names.iter().any(|name| name.contains('\0')) {
+        return Err(no_header("NUL bytes".to_owned()).on_line(1));
+    }
+    Ok(names.iter().map(|name| name.trim().to_owned()).collect())
 }
 
-fn kind_of(value: &serde_json::Value) -> &'static str {
-    match value {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "a truth value",
-        serde_json::Value::Number(_) => "a number",
-        serde_json::Value::String(_) => "a string",
-        serde_json::Value::Array(_) => "an array",
-        serde_json::Value::Object(_) => "an object",
-    }
+fn empty_file(source: &Source) -> Error {
+    Error::input("the file is empty").in_file(source.path()).expected("a header or a record").help("check how it was written")
 }
 
-/// What a column is for, where it may be found by its usual names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The text itself.
-    Text,
-    /// A name for the row's article.
-    Id,
-    /// Its headline.
-    Title,
-    /// Its date.
-    Date,
-    /// Who published it.
-    Outlet,
-    /// Where it can be read.
-    Url,
+fn json_array(source: &Source) -> Error {
+    Error::input("not JSON Lines")
+        .in_file(source.path())
+        .on_line(1)
+        .expected("one JSON object on each line")
+        .found("a JSON array")
+        .help("convert it with: jq -c '.[]'")
 }
 
-impl Role {
-    /// Usual names, in order of preference.
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Text => &["text", "sentence", "content", "body", "article_text", "full_text", "tweet", "statement", "message"],
-            Self::Id => &["id", "article", "article_id", "doc_id", "document"],
-            Self::Title => &["title", "headline"],
-            Self::Date => &["date", "published", "published_at", "publish_date", "publication_date", "datetime", "created_at"],
-            Self::Outlet => &["outlet", "source", "publisher", "newspaper", "site"],
-            Self::Url => &["url", "link"],
-        }
-    }
+fn ragged(expected: usize, found: usize) -> Error {
+    Error::input("ragged row")
+        .expected(format!("{expected} fields, as in the header"))
+        .found(found.to_string())
+        .help("quote the fields that hold the delimiter or a line break")
 }
 
-/// Position of the column for `role`: the one that `wanted` names, else the first that has a usual name, case ignored.
-///
-/// # Errors
-///
-/// If `wanted` is missing, or the text column cannot be found.
-pub fn find_column(columns: &[String], role: Role, wanted: Option<&str>) -> Result<Option<usize>> {
-    if let Some(name) = wanted {
-        return columns.iter().position(|c| c == name).map(Some).ok_or_else(|| {
-            Error::input("no such column").in_column(name).expected(format!("one of {}", columns.join(", "))).help("check the spelling")
-        });
-    }
-    let found = role.names().iter().find_map(|name| columns.iter().position(|c| c.eq_ignore_ascii_case(name)));
-    if found.is_none() && role == Role::Text {
-        return Err(Error::input("no text column")
-            .on_line(1)
-            .expected(format!("a column named {}", role.names().join(", ")))
-            .found(columns.join(", "))
-            .help("name it with --text COLUMN"));
-    }
-    Ok(found)
+fn too_large(limit: usize) -> Error {
+    Error::input("row too large")
+        .expected(format!("at most {limit} bytes"))
+        .help("look for a quote that is never closed, or raise --max-row-bytes")
+}
+
+fn open_quote(line: u64) -> Error {
+    Error::input(format!("the quote opened on line {line} is never closed"))
+        .expected("a closing quote before the end of the file")
+        .help("close it, or double it if it is part of the text")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::source::Compression;
 
-    fn read(name: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>, Rejects)> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        let mut reader = TableReader::open(&Source::new(&path, None)?, &mut |_| {})?;
-        let (mut batch, mut rejects, mut rows) = (RowBatch::default(), Rejects::new(), Vec::new());
-        loop {
-            reader.read_batch(&mut batch, 3, &mut rejects)?;
-            if batch.is_empty() {
-                break;
-            }
-            for row in 0..batch.n_rows() {
-                rows.push((0..reader.columns().len()).map(|c| batch.field(row, c).to_owned()).collect());
-            }
+    fn read_all(name: &str, bytes: &[u8]) -> Result<(Vec<Vec<String>>, Rejects)> {
+        let mut table = TableReader::open(&Source::from_bytes(name, bytes), &TableOptions::default())?;
+        let (mut batch, mut rejects, mut rows) = (RowBatch::new(), Rejects::new(), Vec::new());
+        while table.read_batch(&mut batch, BatchLimits { max_rows: 2, max_bytes: 1000 }, &mut rejects)? {
+            rows.extend((0..batch.n_rows()).map(|row| batch.row(row).map(str::to_owned).collect()));
         }
-        Ok((reader.columns().to_vec(), rows, rejects))
+        Ok((rows, rejects))
     }
 
     #[test]
-    fn quoted_fields_keep_commas_and_lines() {
-        let (columns, rows, _) = read("a.csv", b"id,text\n1,\"a, b\nc\"\n\n2,\"say \"\"no\"\"\"\n").unwrap();
-        assert_eq!(columns, ["id", "text"]);
-        assert_eq!(rows, [["1", "a, b\nc"], ["2", "say \"no\""]]);
+    fn the_same_rows_come_from_csv_tsv_and_json_lines() {
+        let expected = [["1", "a, b"], ["2", "c"], ["3", ""]];
+        for (name, bytes) in [
+            ("t.csv", "id,text\n1,\"a, b\"\n2,c\n3,\n"),
+            ("semicolons.csv", "id;text\n1;a, b\n2;c\n3;\n"),
+            ("t.tsv", "id\ttext\n1\ta, b\n2\tc\n3\t\n"),
+            ("t.jsonl", "{\"id\":1,\"text\":\"a, b\"}\n{\"text\":\"c\",\"id\":2,\"x\":0}\n{\"id\":3}\n"),
+        ] {
+            let (rows, rejects) = read_all(name, bytes.as_bytes()).unwrap();
+            assert_eq!((rows, rejects.n()), (expected.map(|r| r.map(str::to_owned).to_vec()).to_vec(), 0), "{name}");
+        }
     }
 
     #[test]
-    fn bad_rows_are_refused_with_their_line_and_good_rows_stay() {
-        let bytes = ["id,text\n1,ŁŻ\n2\n3,c\n4,".as_bytes(), b"\xff\xfe x", b"\n5,\0\n6,f\n"].concat();
-        let (_, rows, rejects) = read("a.csv", &bytes).unwrap();
-        assert_eq!(rows, [["1", "ŁŻ"], ["3", "c"], ["6", "f"]]);
-        let lines: Vec<_> = rejects.first().iter().map(|e| e.place().line).collect();
-        assert_eq!(lines, [Some(3), Some(5), Some(6)]);
+    fn a_header_without_rows_is_an_empty_table() {
+        assert_eq!(read_all("t.csv", b"id,text\n").unwrap().0.len(), 0);
     }
 
     #[test]
-    fn an_unclosed_quote_does_not_fill_the_memory() {
-        let bytes = [b"id,text\n1,\"".as_slice(), &vec![b'x'; MAX_ROW_BYTES + 10], b"\"\n2,b\n"].concat();
-        let (_, rows, rejects) = read("a.csv", &bytes).unwrap();
-        assert_eq!(rows, [["2", "b"]]);
-        assert!(rejects.first()[0].to_string().contains("too long"));
+    fn refused_rows_come_in_the_order_of_their_lines() {
+        let (rows, rejects) = read_all("t.csv", b"a,b\n1,\xff\xc3\xa9\n2\n\xc3\xa9,3\n4,5,6\n7,8\n\"9,").unwrap();
+        assert_eq!(rows, [["é", "3"], ["7", "8"]]);
+        let lines: Vec<Option<u64>> = rejects.first().iter().map(|e| e.place().line).collect();
+        assert_eq!(lines, [Some(2), Some(3), Some(5), Some(7)]);
     }
 
     #[test]
-    fn empty_files_and_double_headers_are_refused() {
-        assert!(read("a.csv", b"").unwrap_err().to_string().contains("empty"));
-        assert!(read("a.jsonl", b"\n").unwrap_err().to_string().contains("empty"));
-        assert!(read("a.csv", b"text,id,text\n").unwrap_err().to_string().contains("columns 1 and 3"));
-    }
-
-    #[test]
-    fn json_lines_have_the_first_objects_columns() {
-        let (columns, rows, rejects) = read("a.jsonl", b"{\"text\":\"a\",\"n\":1}\n[]\n{oops\n{\"n\":null,\"text\":\"b\",\"more\":2}").unwrap();
-        assert_eq!(columns, ["text", "n"]);
-        assert_eq!(rows, [["a", "1"], ["b", ""]]);
-        assert_eq!(rejects.count(), 2);
-    }
-
-    #[test]
-    fn compressed_tables_are_read_as_they_are() {
-        use std::io::Write;
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(b"text\nx\n").unwrap();
-        let bytes = encoder.finish().unwrap();
-        assert_eq!(read("a.csv.gz", &bytes).unwrap().1, [["x"]]);
-        assert!(read("a.csv.gz", &bytes[..bytes.len() - 9]).is_err());
-        assert_eq!(Source::new("a.csv.gz", None).unwrap().compression, Compression::Gzip);
-    }
-
-    #[test]
-    fn text_columns_are_found_or_asked_for() {
-        let columns = ["Sentence".to_owned(), "body".to_owned()];
-        assert_eq!(find_column(&columns, Role::Text, None).unwrap(), Some(0));
-        assert_eq!(find_column(&columns, Role::Text, Some("body")).unwrap(), Some(1));
-        assert!(find_column(&columns[..0], Role::Text, None).unwrap_err().to_string().contains("--text"));
-        assert_eq!(find_column(&columns, Role::Url, None).unwrap(), None);
+    fn a_batch_holds_no_more_than_its_limits() {
+        let mut text = String::from("a\n");
+        (0..100).for_each(|i| text.push_str(&format!("row number {i}\n")));
+        let mut table = TableReader::open(&Source::from_bytes("t.csv", text.into_bytes()), &TableOptions::default()).unwrap();
+        let (mut batch, mut rejects, mut n) = (RowBatch::new(), Rejects::new(), 0);
+        while table.read_batch(&mut batch, BatchLimits { max_rows: 100, max_bytes: 50 }, &mut rejects).unwrap() {
+            assert!(batch.n_rows() <= 5);
+            n += batch.n_rows();
+        }
+        assert_eq!(n, 100);
     }
 }
