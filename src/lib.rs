@@ -1,5 +1,9 @@
 //! stancekit
-pub mod data;
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+// In the order in which data flows; each module may use those above it.
 pub mod error;
 pub mod random;
 pub mod sparse;

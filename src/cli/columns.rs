@@ -4,22 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use stancekit::data::{Rejects, Role, RowBatch, Source, TableReader, find_column};
+use stancekit::data::{BatchLimits, Rejects, Role, RowBatch, Source, TableReader, find_column};
 use stancekit::labelled::{Columns, Labelled, LabelledBuilder};
 use stancekit::task::Task;
 
-use super::{InputFormat, progress};
-
-const BATCH_ROWS: usize = 4096;
+use super::{ReadArgs, progress};
 
 /// Which rows are read, and how.
 #[derive(Debug, Clone, Args)]
 pub struct TableArgs {
     /// Labelled table (.csv, .tsv, .jsonl, .parquet; also .gz, .zst) or - for standard input
     pub data: PathBuf,
-    /// What the input holds, if its name does not say so
-    #[arg(long, value_name = "FORMAT")]
-    pub input_format: Option<InputFormat>,
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// Column of the text; found by its usual names if not given
     #[arg(long, value_name = "COL")]
     pub text: Option<String>,
@@ -38,16 +35,20 @@ pub struct Condition {
 impl TableArgs {
     /// Opens the table.
     pub fn open(&self) -> anyhow::Result<TableReader> {
-        let source = Source::new(&self.data, self.input_format.map(Into::into))?;
-        Ok(TableReader::open(&source, &mut |notice| eprintln!("stance: {notice}"))?)
+        let format = self.read.input_format.map(Into::into);
+        let source = if self.data.as_os_str() == "-" { Source::stdin(format) } else { Source::file(&self.data, format)? };
+        let reader = TableReader::open(&source, &self.read.options())?;
+        if let Some(notice) = reader.notice() {
+            eprintln!("stance: {notice}");
+        }
+        Ok(reader)
     }
 
     /// Position of the text column: by flag, by the task, or by its usual names.
     pub fn text_column(&self, reader: &TableReader, task: &Task) -> anyhow::Result<usize> {
         let in_task = task.text.as_deref().filter(|name| reader.columns().iter().any(|c| c == name));
         let wanted = self.text.as_deref().or(in_task);
-        let column = find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.path()))?;
-        column.context("no text column")
+        Ok(find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.source().path()))?)
     }
 
     /// The conditions of `--where`.
@@ -65,21 +66,17 @@ impl TableArgs {
     pub fn read_labelled(&self, task: &Task, common: &super::Common, rejects: &mut Rejects) -> anyhow::Result<Labelled> {
         let mut reader = self.open()?;
         let text = self.text_column(&reader, task)?;
-        let columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.path()))?;
+        let columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         let conditions = self.conditions(reader.columns())?;
         let mut builder = LabelledBuilder::new(task, columns);
-        let mut batch = RowBatch::default();
+        let mut batch = RowBatch::new();
         let bar = progress::spinner(common, "rows read");
-        loop {
-            reader.read_batch(&mut batch, BATCH_ROWS, rejects)?;
-            if batch.is_empty() {
-                break;
-            }
+        while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
             for row in 0..batch.n_rows() {
                 if conditions.iter().all(|c| c.holds(&batch, row))
                     && let Err(error) = builder.push(|column| batch.field(row, column))
                 {
-                    rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                    rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
                 }
             }
             bar.inc(batch.n_rows() as u64);

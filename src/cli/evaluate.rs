@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use stancekit::batch::{BatchOptions, answers};
-use stancekit::data::{Rejects, RowBatch};
+use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::evaluate::{Interval, Item, N_SAMPLES, Scores, bootstrap, compare};
 use stancekit::labelled::Columns;
 use stancekit::train::cross_validate;
@@ -15,8 +15,6 @@ use super::columns::{TableArgs, TaskArgs};
 use super::predict::load_model;
 use super::train::SettingArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
-
-const BATCH_ROWS: usize = 4096;
 
 /// Score a model on labelled rows, or cross-validate.
 #[derive(Debug, Args)]
@@ -103,7 +101,7 @@ impl Evaluate {
         let task = predictor.model().meta().task.clone();
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&reader, &task)?;
-        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.path()))?;
+        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         let conditions = self.table.conditions(reader.columns())?;
         let mut heads: Vec<HeadItems> = predictor
             .model()
@@ -115,15 +113,11 @@ impl Evaluate {
         let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
         let (mut joint, mut groups) = (Vec::new(), BTreeMap::<String, usize>::new());
         let mut scratch = predictor.scratch();
-        let mut batch = RowBatch::default();
+        let mut batch = RowBatch::new();
         let bar = super::progress::spinner(common, "rows scored");
         let given = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
         let nothing_given = BatchOptions::default();
-        loop {
-            reader.read_batch(&mut batch, BATCH_ROWS, rejects)?;
-            if batch.is_empty() {
-                break;
-            }
+        while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
             for row in (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row))) {
                 let field = |c: usize| batch.field(row, c);
                 let next = groups.len();
@@ -131,14 +125,14 @@ impl Evaluate {
                 let gold = match gold_classes(&columns, &heads, field) {
                     Ok(gold) => gold,
                     Err(error) => {
-                        rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                        rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
                         continue;
                     }
                 };
                 let answered = match answers(&predictor, &columns, &given, field, &mut scratch) {
                     Ok(answered) => answered,
                     Err(error) => {
-                        rejects.add(error.on_line(batch.line(row)).in_file(reader.path()))?;
+                        rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
                         continue;
                     }
                 };

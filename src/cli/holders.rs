@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use stancekit::data::{Rejects, RowBatch, Source, TableReader};
+use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
 use stancekit::features::{FeatureParams, TfidfParams};
 use stancekit::holders::{Article, Gazetteer, HolderFinder, LabelledHolder, same_party, training_rows};
 use stancekit::labelled::{Columns, LabelledBuilder};
@@ -37,19 +37,15 @@ type LabelledSentence = (String, bool, Vec<LabelledHolder>);
 
 /// Reads articles of labelled sentences, in order.
 pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> {
-    let mut reader = TableReader::open(&Source::new(path, None)?, &mut |_| {})?;
+    let mut reader = TableReader::open(&Source::file(path, None)?, &TableOptions::default())?;
     let columns = reader.columns().to_vec();
     let find = |name: &str| columns.iter().position(|c| c == name).with_context(|| format!("{}: no column {name:?}", path.display()));
     let names = ["article", "index", "title", "text", "holder", "holder_start", "holder_end", "via", "mode", "topic", "stance"];
     let at = names.iter().map(|n| find(n)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut articles: Vec<Vec<LabelledSentence>> = Vec::new();
     let mut last = (String::new(), String::new());
-    let mut batch = RowBatch::default();
-    loop {
-        reader.read_batch(&mut batch, 1024, &mut Rejects::new().strict(true))?;
-        if batch.is_empty() {
-            return Ok(articles);
-        }
+    let mut batch = RowBatch::new();
+    while reader.read_batch(&mut batch, BatchLimits::default(), &mut Rejects::new().strict(true))? {
         for row in 0..batch.n_rows() {
             let field = |i: usize| batch.field(row, at[i]);
             if articles.is_empty() || field(0) != last.0 {
@@ -79,6 +75,7 @@ pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> 
             }
         }
     }
+    Ok(articles)
 }
 
 /// Trains a ranker.

@@ -19,7 +19,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stancekit::data::{Format, Output, Rejects, TableFormat};
+use stancekit::data::{Format, Output, Rejects, TableOptions};
+
+/// So many refused rows are told of; all of them go to `--rejects`.
+const SHOWN_REJECTS: usize = 10;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,27 @@ pub struct RejectArgs {
     strict: bool,
 }
 
+/// How tables are read.
+#[derive(Debug, Clone, Args)]
+pub struct ReadArgs {
+    /// What the input holds, if its name does not say so
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// Encoding of the input; detected by default
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Refuse longer rows
+    #[arg(long, value_name = "N", default_value_t = TableOptions::default().max_row_bytes)]
+    pub max_row_bytes: usize,
+}
+
+impl ReadArgs {
+    /// The library's form of these flags.
+    pub fn options(&self) -> TableOptions {
+        TableOptions { encoding: self.encoding.clone(), max_row_bytes: self.max_row_bytes, ..TableOptions::default() }
+    }
+}
+
 /// What an input holds, where its name does not say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InputFormat {
@@ -118,7 +142,7 @@ pub enum RowFormat {
     Parquet,
 }
 
-impl From<RowFormat> for TableFormat {
+impl From<RowFormat> for Format {
     fn from(format: RowFormat) -> Self {
         match format {
             RowFormat::Csv => Self::Csv,
@@ -171,10 +195,7 @@ impl RejectArgs {
     fn open(&self) -> anyhow::Result<Rejects> {
         let rejects = Rejects::new().strict(self.strict);
         Ok(match &self.rejects {
-            Some(path) => {
-                let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-                rejects.with_file(Box::new(std::io::BufWriter::new(file)))?
-            }
+            Some(path) => rejects.write_to(Output::create(Some(path))?)?,
             None => rejects,
         })
     }
@@ -182,16 +203,16 @@ impl RejectArgs {
 
 /// Tells of refused rows and gives the status they call for.
 fn settle(rejects: &mut Rejects) -> anyhow::Result<ExitStatus> {
-    rejects.flush()?;
-    if rejects.count() == 0 {
+    rejects.finish()?;
+    if rejects.n() == 0 {
         return Ok(ExitStatus::Done);
     }
-    for error in rejects.first() {
+    for error in rejects.first().iter().take(SHOWN_REJECTS) {
         eprintln!("stance: refused: {error}");
     }
-    let n_more = rejects.count() - rejects.first().len() as u64;
+    let n_more = rejects.n().saturating_sub(SHOWN_REJECTS as u64);
     let more = if n_more > 0 { format!(", {n_more} not shown (list them with --rejects F)") } else { String::new() };
-    eprintln!("stance: {} refused{more}", count(rejects.count(), "row"));
+    eprintln!("stance: {} refused{more}", count(rejects.n(), "row"));
     Ok(ExitStatus::Incomplete)
 }
 
@@ -202,8 +223,7 @@ fn count(n: u64, noun: &str) -> String {
 
 /// Writes text to standard output or a file.
 fn write_text(path: Option<&std::path::Path>, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut output = Output::open(path)?;
-    output.write_all(text.as_bytes())?;
+    let mut output = Output::create(path)?;
+    output.write_bytes(text.as_bytes())?;
     Ok(output.finish()?)
 }

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use stancekit::batch::{BatchOptions, Labeller, label_table, output_columns, output_sample};
-use stancekit::data::{Output, TableFormat, TableWriter};
+use stancekit::batch::{BatchOptions, Labeller, output_columns};
+use stancekit::data::{Format, Output, TableWriter};
 use stancekit::labelled::Columns;
 use stancekit::{Model, Predictor};
-use std::io::Write;
 
 use super::columns::TableArgs;
 use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
@@ -61,29 +60,22 @@ impl Predict {
         let task = &predictor.model().meta().task;
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&reader, task)?;
-        let columns = Columns::find(task, reader.columns(), text, false).map_err(|e| e.in_file(reader.path()))?;
+        let columns = Columns::find(task, reader.columns(), text, false).map_err(|e| e.in_file(reader.source().path()))?;
         let options = BatchOptions {
             use_given_columns: self.use_given,
             all_probabilities: self.probabilities,
             abstain: self.abstain,
             target: self.target.clone(),
         };
-        let by_name = self.output.as_deref().and_then(TableFormat::from_path);
-        let format = self.format.map(TableFormat::from).or(by_name).unwrap_or(TableFormat::Csv);
+        let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
+        let format = self.format.map(Format::from).or(by_name).unwrap_or(Format::Csv);
         let mut rejects = self.rejects.open()?;
-        let mut output = Output::open(self.output.as_deref())?;
-        let names = output_columns(reader.columns(), &predictor, &options);
-        let sample = output_sample(reader.columns().len(), &predictor, &options);
-        let mut bytes = Vec::new();
-        let mut writer = TableWriter::new(format, &names, &sample, &mut bytes)?;
-        output.write_all(&bytes)?;
+        let output = Output::create(self.output.as_deref())?;
+        let mut writer = TableWriter::new(output, format, output_columns(reader.columns(), &predictor, &options))?;
         let bar = progress::spinner(common, "rows labelled");
         let labeller = Labeller { predictor: &predictor, columns: &columns, options: &options };
-        label_table(&labeller, &mut reader, &mut writer, &mut output, &mut rejects, &|n| bar.set_position(n))?;
-        bytes.clear();
-        writer.finish(&mut bytes)?;
-        output.write_all(&bytes)?;
-        output.finish()?;
+        labeller.label_table(&mut reader, &mut writer, &mut rejects, &|n| bar.set_position(n))?;
+        writer.finish()?;
         bar.finish_and_clear();
         settle(&mut rejects)
     }

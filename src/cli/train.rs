@@ -162,7 +162,7 @@ impl Train {
             log = tried.iter().map(|c| serde_json::to_string(c).unwrap_or_default()).collect();
             params = chosen;
         }
-        let model = train_logged(&task, &data, &params, log, rejects.count() as usize)?;
+        let model = train_logged(&task, &data, &params, log, rejects.n() as usize)?;
         bar.finish_and_clear();
         model.save(&self.model)?;
         if !common.quiet {
