@@ -1,6 +1,326 @@
-use clap::Args;
-use super::{Common, ExitStatus};
+//! `stance classify`: articles in, statements out; on a terminal, first a matrix of holders and topics.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use rayon::prelude::*;
+use stancekit::batch::probability;
+use stancekit::classify::{Classifier, Statement};
+use stancekit::data::{
+    Article, ArticleOptions, ArticleReader, Column, ColumnNames, ColumnType, Format, Output, Role, RowBuffer, RowLayout, TableWriter, Value, expand,
+};
+use stancekit::holders::{Gazetteer, HolderFinder};
+use stancekit::{Model, Predictor};
+
+use super::matrix::{Cells, Matrix};
+use super::predict::load_model;
+use super::{Common, ExitStatus, ReadArgs, RejectArgs, progress, settle};
+
+/// Articles per unit of parallel work, and bytes of text that are held at once.
+const CHUNK_ARTICLES: usize = 256;
+const CHUNK_BYTES: usize = 8 << 20;
+
 /// Say who stands where on what in articles.
 #[derive(Debug, Args)]
-pub struct Classify { path: Vec<std::path::PathBuf> }
-impl Classify { pub fn run(&self, _c: &Common) -> anyhow::Result<ExitStatus> { let _ = &self.path; Ok(ExitStatus::Done) } }
+pub struct Classify {
+    /// Articles: .txt, .md, .html; tables of articles: .csv, .tsv, .jsonl, .parquet; each also .gz or .zst; a directory; or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Model file; the built-in model for diplomatic news by default
+    #[arg(long, value_name = "M")]
+    model: Option<PathBuf>,
+    /// Model file of the ranker of holders; the built-in one by default
+    #[arg(long, value_name = "M")]
+    holders: Option<PathBuf>,
+    /// Format of the output; by its name, else a table for people
+    #[arg(long, value_enum)]
+    format: Option<ClassifyFormat>,
+    /// Where the output goes; standard output by default
+    #[arg(long, short, value_name = "F")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Column of the text in tables; found by its usual names if not given
+    #[arg(long, value_name = "COL")]
+    text: Option<String>,
+    /// Rows are sentences of articles, in order, as in datasets/diplomacy
+    #[arg(long)]
+    sentences: bool,
+    /// Say why a stance should not be relied on, at this level
+    #[arg(long, value_name = "ALPHA")]
+    abstain: Option<f64>,
+    /// One matrix for each value of outlet, month, year, article, or a column of the input
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+    /// List the sentences behind every cell of the matrix
+    #[arg(long)]
+    evidence: bool,
+    /// List sentences on no topic too
+    #[arg(long)]
+    all: bool,
+    /// More names of parties: a CSV with columns canonical, kind, names, demonyms, seats (several joined by |)
+    #[arg(long, value_name = "F")]
+    gazetteer: Option<PathBuf>,
+    /// Overrule names of holders: a CSV with columns alias, canonical
+    #[arg(long, value_name = "F")]
+    aliases: Option<PathBuf>,
+    #[command(flatten)]
+    rejects: RejectArgs,
+}
+
+/// Formats of statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClassifyFormat {
+    Table,
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+impl Classify {
+    pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        if let Some(alpha) = self.abstain {
+            anyhow::ensure!(alpha > 0.0 && alpha < 1.0, "--abstain {alpha}; expected a number between 0 and 1");
+        }
+        let classifier = self.classifier()?;
+        let sources = expand(&self.paths, self.read.input_format.map(Into::into))?;
+        let columns = ColumnNames { text: self.text.clone(), ..ColumnNames::default() };
+        let options = ArticleOptions { columns, table: self.read.options(), group_sentences: self.sentences };
+        let reader = ArticleReader::new(sources, options, self.rejects.open()?);
+        let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
+        let format = match self.format {
+            Some(ClassifyFormat::Table) => None,
+            Some(ClassifyFormat::Csv) => Some(Format::Csv),
+            Some(ClassifyFormat::Jsonl) => Some(Format::Jsonl),
+            Some(ClassifyFormat::Parquet) => Some(Format::Parquet),
+            None => by_name,
+        };
+        match format {
+            Some(format) => self.write_records(&classifier, reader, format, common),
+            None => self.write_report(&classifier, reader, common),
+        }
+    }
+
+    fn classifier(&self) -> anyhow::Result<Classifier> {
+        let gazetteer = match &self.gazetteer {
+            Some(path) => Arc::new(Gazetteer::with_file(path)?),
+            None => Gazetteer::builtin(),
+        };
+        let ranker = match &self.holders {
+            Some(path) => Arc::new(Model::load(path)?),
+            None => Model::builtin_holders(),
+        };
+        let finder = HolderFinder::new(gazetteer, Predictor::new(ranker));
+        let classifier = Classifier::new(Predictor::new(load_model(self.model.as_ref())?), Some(finder))?;
+        let aliases = self.aliases.as_ref().map(read_aliases).transpose()?.unwrap_or_default();
+        Ok(classifier.with_aliases(aliases).with_abstention(self.abstain))
+    }
+
+    /// Every record, streamed.
+    fn write_records(&self, classifier: &Classifier, reader: ArticleReader, format: Format, common: &Common) -> anyhow::Result<ExitStatus> {
+        let output = Output::create(self.output.as_deref())?;
+        let mut writer = TableWriter::new(output, format, record_columns(classifier))?;
+        let layout = writer.layout();
+        let push = |article: &Article, statements: &[Statement], buffer: &mut RowBuffer| {
+            statements.iter().for_each(|s| push_record(classifier, article, s, &layout, buffer));
+        };
+        let status = for_each_article(classifier, reader, common, RowBuffer::new, push, &mut |mut buffer| Ok(writer.write_buffer(&mut buffer)?))?;
+        writer.finish()?;
+        Ok(status)
+    }
+
+    /// The matrix, then the statements.
+    fn write_report(&self, classifier: &Classifier, reader: ArticleReader, common: &Common) -> anyhow::Result<ExitStatus> {
+        let is_coloured = self.output.is_none() && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let mut matrices: BTreeMap<String, Cells> = BTreeMap::new();
+        let mut listing = String::new();
+        let collect = |article: &Article, statements: &[Statement], found: &mut Vec<(String, Article, Vec<Statement>)>| {
+            let place = Article { text: String::new(), ..article.clone() };
+            found.push((self.part(article), place, statements.to_vec()));
+        };
+        let status = for_each_article(classifier, reader, common, Vec::new, collect, &mut |found: Vec<(String, Article, Vec<Statement>)>| {
+            for (part, article, statements) in found {
+                let cells = matrices.entry(part).or_default();
+                statements.iter().filter(|s| Some(s.topic) != classifier.none_topic()).for_each(|s| cells.add(&article, s));
+                self.list(classifier, &article, &statements, is_coloured, &mut listing);
+            }
+            Ok(())
+        })?;
+        let mut text = String::new();
+        for (part, cells) in &matrices {
+            if self.by.is_some() {
+                text += &format!("{}: {part}\n", self.by.as_deref().unwrap_or_default());
+            }
+            let matrix = Matrix { topics: classifier.topics(), stances: classifier.stances(), is_coloured };
+            text += &matrix.render(cells);
+            if self.evidence {
+                text += &matrix.evidence(cells);
+            }
+        }
+        if !self.evidence {
+            text += &listing;
+        }
+        super::write_text(self.output.as_deref(), &text)?;
+        Ok(status)
+    }
+
+    /// The part of the report that an article belongs to.
+    fn part(&self, article: &Article) -> String {
+        let date = article.date.as_deref().unwrap_or_default();
+        let value = match self.by.as_deref() {
+            None => return String::new(),
+            Some("outlet") => article.outlet.clone(),
+            Some("month") => date.get(..7).map(str::to_owned),
+            Some("year") => date.get(..4).map(str::to_owned),
+            Some("article") => Some(article.id.clone()),
+            Some(column) => article.extra.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone()),
+        };
+        value.unwrap_or_else(|| "(none)".to_owned())
+    }
+
+    fn list(&self, classifier: &Classifier, article: &Article, statements: &[Statement], is_coloured: bool, listing: &mut String) {
+        *listing += &format!("{}{}\n", article.id, article.title.as_ref().map(|t| format!(": {t}")).unwrap_or_default());
+        for s in statements {
+            if Some(s.topic) == classifier.none_topic() {
+                if self.all {
+                    *listing += &format!("  ({}) {}\n", classifier.topics()[s.topic], s.text);
+                }
+                continue;
+            }
+            let stance = &classifier.stances()[s.stance];
+            let via = s.via.as_ref().map(|via| format!(", via {via}")).unwrap_or_default();
+            let doubt = s.abstained.map(|a| format!(" [{}]", a.as_str())).unwrap_or_default();
+            *listing += &format!(
+                "  {} → {} ({:.2}) → {} ({:.2}){via}{doubt}\n    {}\n    {}\n",
+                s.holder.as_deref().unwrap_or("(the article)"),
+                super::matrix::paint(stance, s.stance, is_coloured),
+                s.stance_probabilities[s.stance],
+                classifier.topics()[s.topic],
+                s.topic_probability,
+                s.text.split_whitespace().collect::<Vec<_>>().join(" "),
+                classifier.proposition(s.topic),
+            );
+        }
+    }
+}
+
+/// Classifies all articles, on all threads, and hands what each run of articles gave to `take`, in order.
+fn for_each_article<B: Send>(
+    classifier: &Classifier,
+    mut reader: ArticleReader,
+    common: &Common,
+    empty: impl Fn() -> B + Sync,
+    push: impl Fn(&Article, &[Statement], &mut B) + Sync,
+    take: &mut dyn FnMut(B) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
+    let bar = progress::spinner(common, "articles read");
+    let mut articles = Vec::new();
+    let mut total = 0;
+    while reader.read_chunk(&mut articles, CHUNK_ARTICLES, CHUNK_BYTES)? {
+        reader.take_notices().iter().for_each(|notice| eprintln!("stance: {notice}"));
+        let pieces: Vec<B> = articles
+            .par_chunks(8)
+            .map_init(
+                || classifier.scratch(),
+                |scratch, articles| {
+                    let mut piece = empty();
+                    for article in articles {
+                        let statements = classifier.classify(article, scratch);
+                        push(article, &statements, &mut piece);
+                    }
+                    piece
+                },
+            )
+            .collect();
+        pieces.into_iter().try_for_each(&mut *take)?;
+        total += articles.len() as u64;
+        bar.set_position(total);
+    }
+    reader.take_notices().iter().for_each(|notice| eprintln!("stance: {notice}"));
+    bar.finish_and_clear();
+    let mut rejects = reader.into_rejects();
+    anyhow::ensure!(total > 0 || rejects.n() > 0, "no article to read");
+    settle(&mut rejects)
+}
+
+/// The columns of the flat record.
+fn record_columns(classifier: &Classifier) -> Vec<Column> {
+    use ColumnType::{Int, Number, Text};
+    let mut columns: Vec<Column> = [
+        ("article", Text),
+        ("title", Text),
+        ("date", Text),
+        ("outlet", Text),
+        ("sentence", Int),
+        ("start", Int),
+        ("end", Int),
+        ("text", Text),
+        ("holder", Text),
+        ("holder_start", Int),
+        ("holder_end", Int),
+        ("via", Text),
+        ("mode", Text),
+        ("topic", Text),
+        ("topic_probability", Number),
+        ("stance", Text),
+        ("stance_probability", Number),
+    ]
+    .map(|(name, kind)| Column::new(name, kind))
+    .to_vec();
+    columns.extend(classifier.stances().iter().map(|s| Column::new(format!("p_{s}"), Number)));
+    // The contract names favor first; a model's own labels follow in their order.
+    columns[17..].sort_by_key(|c| usize::from(c.name != "p_favor"));
+    columns.push(Column::new("abstained", Text));
+    columns
+}
+
+fn push_record(classifier: &Classifier, article: &Article, s: &Statement, layout: &RowLayout, buffer: &mut RowBuffer) {
+    let whole = |value: Option<usize>| value.map_or(Value::Null, |n| Value::Int(n as i64));
+    let stances = classifier.stances();
+    let mut row = vec![
+        Value::Text(&article.id),
+        text(article.title.as_deref()),
+        text(article.date.as_deref()),
+        text(article.outlet.as_deref()),
+        Value::Int(s.sentence as i64),
+        whole(s.span.map(|x| x.0)),
+        whole(s.span.map(|x| x.1)),
+        Value::Text(&s.text),
+        text(s.holder.as_deref()),
+        whole(s.holder_span.map(|x| x.0)),
+        whole(s.holder_span.map(|x| x.1)),
+        text(s.via.as_deref()),
+        text(s.mode.map(|m| m.as_str())),
+        Value::Text(&classifier.topics()[s.topic]),
+        probability(s.topic_probability),
+        Value::Text(&stances[s.stance]),
+        probability(s.stance_probabilities[s.stance]),
+    ];
+    for column in &layout.columns()[17..17 + stances.len()] {
+        let class = stances.iter().position(|name| column.name.strip_prefix("p_") == Some(name));
+        row.push(class.map_or(Value::Null, |c| probability(s.stance_probabilities[c])));
+    }
+    row.push(text(s.abstained.map(|a| a.as_str())));
+    layout.push_row(buffer, row);
+}
+
+fn text(value: Option<&str>) -> Value<'_> {
+    value.map_or(Value::Null, Value::Text)
+}
+
+fn read_aliases(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
+    use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader, find_column};
+    let mut reader = TableReader::open(&Source::file(path, Some(Format::Csv))?, &TableOptions::default())?;
+    let column = |name: &str| find_column(reader.columns(), Role::Id, Some(name)).with_context(|| format!("{}", path.display()));
+    let (alias, canonical) = (column("alias")?, column("canonical")?);
+    let mut batch = RowBatch::new();
+    let mut aliases = Vec::new();
+    while reader.read_batch(&mut batch, BatchLimits::default(), &mut Rejects::new().strict(true))? {
+        aliases.extend((0..batch.n_rows()).map(|row| (batch.field(row, alias).to_owned(), batch.field(row, canonical).to_owned())));
+    }
+    Ok(aliases)
+}

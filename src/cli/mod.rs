@@ -10,6 +10,7 @@ mod explain;
 mod holders;
 mod inspect;
 mod manual;
+mod matrix;
 mod predict;
 mod progress;
 mod train;
