@@ -155,16 +155,33 @@ impl Classifier {
         let span = |start: usize, end: usize| normalized.original_span(normal_points.at_byte(start), normal_points.at_byte(end));
         let _ = &points;
         for sentence in sentences(text) {
-            let first = statements.len();
             let is_headline = sentence.kind == SentenceKind::Headline;
-            self.sentence(number, sentence.of(text), Some(sentence.start), is_headline, &mut state, scratch, &mut statements);
-            for statement in &mut statements[first..] {
-                statement.span = Some(span(sentence.start, sentence.end));
-                statement.holder_span = statement.holder_span.map(|(s, e)| span(s, e));
+            for (start, end) in self.clauses(sentence.of(text)) {
+                let first = statements.len();
+                let (start, end) = (sentence.start + start, sentence.start + end);
+                self.sentence(number, &text[start..end], Some(start), is_headline, &mut state, scratch, &mut statements);
+                for statement in &mut statements[first..] {
+                    statement.span = Some(span(start, end));
+                    statement.holder_span = statement.holder_span.map(|(s, e)| span(s, e));
+                }
             }
             number += 1;
         }
         statements
+    }
+
+    /// Parts of a sentence that are read apart: "India demanded …; Pakistan denied …" where each part names a party of its own. Bytes of the sentence.
+    fn clauses(&self, sentence: &str) -> Vec<(usize, usize)> {
+        let whole = vec![(0, sentence.len())];
+        let Some(finder) = self.holders.as_ref().filter(|_| sentence.contains("; ")) else { return whole };
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for (at, _) in sentence.match_indices("; ") {
+            parts.push((start, at));
+            start = at + 2;
+        }
+        parts.push((start, sentence.len()));
+        if parts.iter().all(|&(s, e)| finder.names_a_party(&sentence[s..e])) { parts } else { whole }
     }
 
     /// Statements of one sentence; spans are still bytes of the normalised text.

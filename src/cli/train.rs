@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use stancekit::features::{DfBound, FeatureParams, TfidfParams};
+use stancekit::features::{Analyzer, DfBound, FeatureParams, TfidfParams};
 use stancekit::linear::{ClassWeights, Loss};
 use stancekit::model::WeightKind;
 use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, TrainParams, search, train_logged};
@@ -58,6 +58,12 @@ pub struct SettingArgs {
     /// Split hashtags into words
     #[arg(long)]
     pub split_hashtags: bool,
+    /// Count the classes of a lexicon too: a CSV with columns class and terms, terms joined by |, * for any ending
+    #[arg(long, value_name = "F")]
+    pub lexicon: Option<PathBuf>,
+    /// Weight of the lexicon beside the n-grams
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub lexicon_weight: f32,
     /// Hash n-grams to 2^B columns instead of keeping a vocabulary; the data is then streamed
     #[arg(long, value_name = "B")]
     pub hash_bits: Option<u8>,
@@ -207,6 +213,11 @@ impl SettingArgs {
                 block.max_df = DfBound::Share(share);
             }
         }
+        if let Some(path) = &self.lexicon {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let block = TfidfParams::lexicon(&text).map_err(|e| e.in_file(path))?;
+            params.features.blocks.push(TfidfParams { weight: self.lexicon_weight, ..block });
+        }
         params.features.hash_bits = self.hash_bits.or(params.features.hash_bits);
         let has_head_flag = self.algorithm.is_some() || self.cost.is_some() || self.balanced || self.eps.is_some();
         if has_head_flag && !params.heads.is_empty() {
@@ -265,7 +276,7 @@ impl SettingArgs {
                     block.negation |= self.negation;
                     block.split_hashtags |= self.split_hashtags;
                 }
-                features.blocks.extend(params.features.blocks.iter().filter(|b| b.analyzer == stancekit::features::Analyzer::Target).cloned());
+                features.blocks.extend(params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned());
             }
         }
         grid

@@ -7,12 +7,13 @@
 mod counter;
 pub(crate) mod hash;
 pub(crate) mod index;
+mod lexicon;
 mod ngrams;
 mod params;
 mod tfidf;
 
 pub(crate) use counter::Counter;
 pub use ngrams::{Extractor, NgramScratch, Passage};
-pub use params::{Analyzer, DfBound, FeatureParams, Norm, TfidfParams};
+pub use params::{Analyzer, DfBound, FeatureParams, LexiconClass, Norm, TfidfParams};
 pub use tfidf::Features;
 pub(crate) use tfidf::{tf, weigh_block};

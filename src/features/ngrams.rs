@@ -5,6 +5,7 @@
 //! string, from the span that comes with each key.
 
 use crate::features::hash;
+use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
 use crate::text::tokenize::{for_each_word, lower_into, split_hashtag};
 
@@ -81,6 +82,7 @@ struct Block {
     stop_keys: Vec<u64>,
     /// Keys of the negators, sorted; empty where negation is off.
     negator_keys: Vec<u64>,
+    lexicon: Option<Lexicon>,
 }
 
 impl Extractor {
@@ -111,6 +113,9 @@ impl Extractor {
         let block = &self.blocks[block];
         if block.analyzer == Analyzer::CharWb {
             return scratch.padded[span.first as usize..span.end as usize].to_owned();
+        }
+        if let Some(lexicon) = &block.lexicon {
+            return format!("lexicon({})", lexicon.class(span.first as usize));
         }
         let text = block.source(scratch);
         let words = &scratch.words[span.first as usize..span.end as usize];
@@ -145,6 +150,7 @@ impl Extractor {
             }
             Analyzer::Word => block.word_ngrams(scratch, emit),
             Analyzer::Target => block.target_words(target, scratch, emit),
+            Analyzer::Lexicon => block.lexicon_classes(scratch, emit),
         }
     }
 }
@@ -165,6 +171,7 @@ impl Block {
             salt,
             stop_keys: keys(&mut params.stop_words.iter().map(String::as_str)),
             negator_keys: if params.negation { keys(&mut NEGATORS.into_iter()) } else { Vec::new() },
+            lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, salt)),
         }
     }
 
@@ -334,6 +341,18 @@ impl Block {
                 let pair = hash::append_word(word.key, next.key);
                 emit(hash::marked(pair, near), Span { first: i as u32, end: i as u32 + 2, mark: near });
             }
+        }
+    }
+
+    fn lexicon_classes(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let NgramScratch { lowered, words, .. } = scratch;
+        let Some(lexicon) = &self.lexicon else { return };
+        self.list_words(None, lowered, words);
+        for first in 0..words.len() {
+            let word = &lowered[words[first].start as usize..words[first].end as usize];
+            lexicon.at(word, words[first..].iter().map(|w| w.key), |class, key| {
+                emit(key, Span { first: class as u32, end: 0, mark: 0 });
+            });
         }
     }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::text::tokenize::WordRule;
 
+/// Longest term of a lexicon, in words.
+pub(crate) const MAX_TERM_WORDS: usize = 4;
+
 /// What a block counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +18,17 @@ pub enum Analyzer {
     CharWb,
     /// Words marked with where they stand relative to the target mention: left, right or near. Empty for a text without a target.
     Target,
+    /// Classes of a lexicon: each occurrence of one of a class's terms counts for the class. Empty without a lexicon.
+    Lexicon,
+}
+
+/// Terms that stand for a class. A term is one to four words in lower case; `*` at its end stands for any ending of the word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LexiconClass {
+    /// Name of the class.
+    pub class: String,
+    /// Its terms.
+    pub terms: Vec<String>,
 }
 
 /// The length that a block's vector is divided by.
@@ -85,6 +99,9 @@ pub struct TfidfParams {
     pub negation: bool,
     /// Split hashtags into their words before counting. Not in scikit-learn. Default: false.
     pub split_hashtags: bool,
+    /// The lexicon of a `Lexicon` block. Not in scikit-learn. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lexicon: Vec<LexiconClass>,
 }
 
 impl Default for TfidfParams {
@@ -106,6 +123,7 @@ impl Default for TfidfParams {
             weight: 1.0,
             negation: false,
             split_hashtags: false,
+            lexicon: Vec::new(),
         }
     }
 }
@@ -119,6 +137,28 @@ impl TfidfParams {
     /// Character n-grams within words, sublinear tf, L2 norm.
     pub fn chars(shortest: u8, longest: u8) -> Self {
         Self { analyzer: Analyzer::CharWb, ..Self::words(shortest, longest) }
+    }
+
+    /// Classes of a lexicon, from a CSV with columns `class` and `terms`, terms joined by `|`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such table or a term has more than four words.
+    pub fn lexicon(csv_text: &str) -> Result<Self> {
+        let mut lexicon = Vec::new();
+        for (i, record) in csv::Reader::from_reader(csv_text.as_bytes()).records().enumerate() {
+            let line = i as u64 + 2;
+            let record = record.map_err(|e| Error::input("not a lexicon").on_line(line).expected("class,terms").caused_by(e))?;
+            let (Some(class), Some(terms)) = (record.get(0), record.get(1)) else {
+                return Err(Error::input("not a lexicon").on_line(line).expected("two columns: class, and terms joined by |"));
+            };
+            let terms: Vec<String> = terms.split('|').map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).collect();
+            if let Some(long) = terms.iter().find(|t| t.split(' ').count() > MAX_TERM_WORDS) {
+                return Err(Error::input("the term is too long").on_line(line).expected("at most four words").found(format!("{long:?}")));
+            }
+            lexicon.push(LexiconClass { class: class.to_owned(), terms });
+        }
+        Ok(Self { analyzer: Analyzer::Lexicon, lexicon, ..Self::words(1, 1) })
     }
 
     /// Words by their place relative to the target mention.

@@ -1,7 +1,7 @@
 //! Names of parties and the words that mark who speaks: states, bodies, offices.
 //!
-//! Three tables in `data/`, each party once: `states.csv` (canonical name, other names, demonyms, capitals and other seats), `bodies.csv` (blocs, organisations, armed
-//! groups, agreements, parties) and `offices.csv` (words for offices and bodies, by kind). A user's own table has the columns of `states.csv`, plus `kind`.
+//! Four tables in `data/`, each party once: `states.csv` (canonical name, other names, demonyms, capitals and other seats), `bodies.csv` (blocs, organisations, armed
+//! groups, agreements, parties), `places.csv` (rivers, regions, disputed territories: no holders) and `offices.csv` (words for offices and bodies, by kind). A user's own table has the columns of `states.csv`, plus `kind`.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 const STATES: &str = include_str!("data/states.csv");
 const BODIES: &str = include_str!("data/bodies.csv");
+const PLACES: &str = include_str!("data/places.csv");
 const OFFICES: &str = include_str!("data/offices.csv");
 
 /// What kind of party a name stands for.
@@ -22,6 +23,8 @@ pub enum PartyKind {
     State,
     /// Anything else that has a name: a bloc, a court, an armed group, a party, an agreement.
     Body,
+    /// A place that parties dispute or meet in, which holds no position.
+    Place,
 }
 
 /// How a name refers to its party.
@@ -107,6 +110,7 @@ impl Gazetteer {
         }
         tables.read(STATES, PartyKind::State)?;
         tables.read(BODIES, PartyKind::Body)?;
+        tables.read(PLACES, PartyKind::Place)?;
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&tables.patterns)

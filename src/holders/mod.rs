@@ -63,7 +63,7 @@ pub struct HolderFinder {
 /// What has been learnt from the article so far.
 #[derive(Debug, Default)]
 pub struct Article {
-    /// Whom a surname stands for.
+    /// Whom a surname, or the name of an office, stands for.
     surnames: Vec<(String, String)>,
     /// The last party with an office, for "the minister".
     last_office: Option<(String, (usize, usize))>,
@@ -103,6 +103,11 @@ impl HolderFinder {
         read(&self.gazetteer, text, offset, is_headline, article)
     }
 
+    /// Whether a text holds the name of a party.
+    pub fn names_a_party(&self, text: &str) -> bool {
+        self.gazetteer.find(text).iter().any(|hit| self.gazetteer.kind(hit.party) != PartyKind::Place)
+    }
+
     /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported.
     pub fn find(&self, sentence: &Sentence<'_>, topic: &str, stance: &str, article: &mut Article, scratch: &mut Scratch) -> (Option<Holder>, Mode) {
         let view = sentence.view(article, topic, stance);
@@ -135,6 +140,12 @@ fn read<'a>(gazetteer: &Gazetteer, text: &'a str, offset: usize, is_headline: bo
 }
 
 impl Article {
+    /// Whom an office of several words stood for: "Foreign Office spokesperson", and then "Foreign Office".
+    fn office(&self, text: &str) -> Option<String> {
+        let is_same = |name: &str| name == text || (text.contains(' ') && name.starts_with(text));
+        self.surnames.iter().find(|(name, _)| is_same(name)).map(|(_, party)| party.clone())
+    }
+
     /// Whom a phrase stands for, and where that party is named.
     fn resolve(&mut self, phrase: &Phrase, here: (usize, usize)) -> (Option<String>, (usize, usize)) {
         let known = phrase.surname.as_ref().and_then(|s| self.surnames.iter().rev().find(|(name, _)| name == s)).map(|(_, party)| party.clone());
@@ -143,6 +154,7 @@ impl Article {
             PhraseKind::Party => (phrase.canonical.clone(), here),
             PhraseKind::Name if known.is_some() => (known, here),
             // "Defence Minister Omer Tal" speaks for the state that was named last.
+            PhraseKind::Office if self.office(&phrase.text).is_some() => (self.office(&phrase.text), here),
             PhraseKind::Name | PhraseKind::Office if speaks => match self.last_office.clone().or(self.last_mention.clone()) {
                 Some((party, _)) => (Some(party), here),
                 None => (phrase.canonical.clone(), here),
@@ -156,6 +168,9 @@ impl Article {
         if let Some(party) = &name {
             if phrase.kind != PhraseKind::Pronoun && phrase.kind != PhraseKind::Both {
                 self.last_mention = Some((party.clone(), here));
+                if speaks && phrase.kind == PhraseKind::Office && phrase.text.contains(' ') && !self.surnames.iter().any(|(name, _)| *name == phrase.text) {
+                    self.surnames.push((phrase.text.clone(), party.clone()));
+                }
                 if speaks {
                     self.last_office = Some((party.clone(), here));
                 }

@@ -26,6 +26,8 @@ pub(crate) struct Phrase {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) kind: PhraseKind,
+    /// The phrase without article, in lower case.
+    pub(crate) text: String,
     /// Canonical name where the phrase itself gives it.
     pub(crate) canonical: Option<String>,
     /// The party of the gazetteer, even where the phrase is about a body of its own.
@@ -185,6 +187,7 @@ fn pronoun(words: &[WordAt<'_>], at: usize, sentence: &str) -> Option<Phrase> {
         start: word.start,
         end: words[last].end,
         kind,
+        text: String::new(),
         canonical: None,
         form: None,
         office: None,
@@ -229,6 +232,11 @@ fn phrase(sentence: &str, words: &[WordAt<'_>], first: usize, last: usize, gazet
     // A body of its own ends the name: "Malian trade union sources" speak for the union.
     let own_body = inside.iter().rev().find(|w| w.office == Some(Office::OwnBody) && w.hit.is_none());
     let own_end = own_body.map_or(end, |w| w.start + bare(w.text).len());
+    // "ISLAMABAD — ": a dateline says where, not who.
+    let is_dateline = first == 0 && sentence[words[last].end..].trim_start().starts_with(['—', '–']);
+    if is_dateline || hit.is_some_and(|hit| gazetteer.kind(hit.party) == PartyKind::Place) && own_body.is_none() {
+        return None;
+    }
     let own_name = || sentence[words[first].start..own_end].trim_start_matches("The ").to_owned();
     let canonical = match (hit, office) {
         (Some(hit), _) if own_body.is_some() && gazetteer.kind(hit.party) == PartyKind::State && last > first => Some(own_name()),
@@ -238,7 +246,8 @@ fn phrase(sentence: &str, words: &[WordAt<'_>], first: usize, last: usize, gazet
         (None, Some(Office::OwnBody)) => Some(own_name()),
         (None, None) => None,
     };
-    Some(Phrase { start, end, kind, canonical, form: hit.map(|h| h.form), office, surname, words: (first, last), is_possessive })
+    let text = sentence[words[first].start..end].to_lowercase();
+    Some(Phrase { start, end, kind, text, canonical, form: hit.map(|h| h.form), office, surname, words: (first, last), is_possessive })
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ use crate::task::Task;
 /// Bootstrap samples behind the intervals that are stored in a model.
 const N_SAMPLES: usize = 1000;
 
+/// Least presence probability of a label beside the first: a threshold learnt from few cases may be far too low.
+const LEAST_THRESHOLD: f64 = 0.4;
+
 /// Settings of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -330,7 +333,7 @@ fn thresholds(set: &HeadSet<'_>, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<f6
                     best = (f1, *probability);
                 }
             }
-            best.1
+            best.1.max(LEAST_THRESHOLD)
         })
         .collect()
 }
