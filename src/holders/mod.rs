@@ -16,6 +16,9 @@ use rank::{Candidate, View};
 
 use crate::predict::{Predictor, Scratch};
 
+/// A party named so close before an office is the one that it speaks for.
+const NEAR_BYTES: usize = 120;
+
 /// How a position is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +72,8 @@ pub struct Article {
     last_office: Option<(String, (usize, usize))>,
     /// The last phrase that named a party.
     last_mention: Option<(String, (usize, usize))>,
+    /// The first party of the last sentence that had one: "Islamabad reads it differently. It insists …".
+    last_subject: Option<(String, (usize, usize))>,
     /// The last holder.
     last_holder: Option<(String, (usize, usize))>,
 }
@@ -135,6 +140,12 @@ fn read<'a>(gazetteer: &Gazetteer, text: &'a str, offset: usize, is_headline: bo
         resolved.push(name);
         spans.push(span);
     }
+    let subject = phrases.iter().position(|p| !matches!(p.kind, PhraseKind::Pronoun | PhraseKind::Both)).filter(|&i| phrases[i].words.0 <= 2);
+    if let Some(i) = subject
+        && let Some(name) = &resolved[i]
+    {
+        article.last_subject = Some((name.clone(), spans[i]));
+    }
     let quotes = quotes(text);
     Sentence { text, offset, words, phrases, resolved, spans, quotes, is_headline }
 }
@@ -146,6 +157,12 @@ impl Article {
         self.surnames.iter().find(|(name, _)| is_same(name)).map(|(_, party)| party.clone())
     }
 
+    /// The party that an office at byte `at` speaks for: one named just before it, else the last one with an office.
+    fn speaking_for(&self, at: usize) -> Option<(String, (usize, usize))> {
+        let is_near = |mention: &&(String, (usize, usize))| at.saturating_sub(mention.1.1) < NEAR_BYTES;
+        self.last_mention.as_ref().filter(is_near).or(self.last_office.as_ref()).or(self.last_mention.as_ref()).cloned()
+    }
+
     /// Whom a phrase stands for, and where that party is named.
     fn resolve(&mut self, phrase: &Phrase, here: (usize, usize)) -> (Option<String>, (usize, usize)) {
         let known = phrase.surname.as_ref().and_then(|s| self.surnames.iter().rev().find(|(name, _)| name == s)).map(|(_, party)| party.clone());
@@ -155,12 +172,12 @@ impl Article {
             PhraseKind::Name if known.is_some() => (known, here),
             // "Defence Minister Omer Tal" speaks for the state that was named last.
             PhraseKind::Office if self.office(&phrase.text).is_some() => (self.office(&phrase.text), here),
-            PhraseKind::Name | PhraseKind::Office if speaks => match self.last_office.clone().or(self.last_mention.clone()) {
+            PhraseKind::Name | PhraseKind::Office if speaks => match self.speaking_for(here.0) {
                 Some((party, _)) => (Some(party), here),
                 None => (phrase.canonical.clone(), here),
             },
             PhraseKind::Name | PhraseKind::Office => (phrase.canonical.clone(), here),
-            PhraseKind::Pronoun | PhraseKind::Both => match self.last_holder.clone().or(self.last_mention.clone()) {
+            PhraseKind::Pronoun | PhraseKind::Both => match self.last_subject.clone().or(self.last_holder.clone()) {
                 Some((party, span)) => (Some(party), span),
                 None => (None, here),
             },
