@@ -58,7 +58,7 @@ impl Rule for LogisticRule {
         // Solve for α, or for C - α with the margin's sign turned: the one that ends below C/2.
         let is_upper = 0.5 * a * (cost - 2.0 * alpha) + margin < 0.0;
         let (old, slope) = if is_upper { (cost - alpha, -margin) } else { (alpha, margin) };
-        let mut z = old.max((0.001 * cost).min(1e-8));
+        let mut z = if old > 0.0 { old } else { (0.001 * cost).min(1e-8) };
         if cost - z < 0.5 * cost {
             z *= 0.1;
         }

@@ -22,7 +22,7 @@ use crate::sparse::{SparseRow, SparseRows};
 
 #[cfg(feature = "linfa-baseline")]
 pub mod baseline;
-pub mod bayes;
+mod bayes;
 mod design;
 pub mod estimators;
 mod lanes;
@@ -30,13 +30,15 @@ mod logistic;
 mod path;
 mod ratios;
 mod rng;
-pub mod softmax;
+mod softmax;
 mod svm;
 mod sweep;
 mod train;
 
 pub use path::{HeldOut, cross_scores, fit_path};
+pub use bayes::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes};
 pub use ratios::{log_count_ratios, scale_columns};
+pub use softmax::{fit_softmax, softmax_objective};
 pub use train::{Duals, fit, fit_from, objective};
 
 /// What a misclassified row costs.
@@ -379,7 +381,7 @@ impl LinearModel {
     }
 
     /// The best class of every row; see [`Self::scores_into`] for `given` and panics.
-    pub fn predict(&self, rows: &SparseRows, given: Option<&[u32]>) -> Vec<u32> {
+    pub fn predict_classes(&self, rows: &SparseRows, given: Option<&[u32]>) -> Vec<u32> {
         let mut scores = vec![0.0; self.n_outputs];
         let class_of = |(i, row)| {
             self.scores_into(row, given.map(|values| values[i]), &mut scores);

@@ -11,7 +11,7 @@ use super::{ClassWeights, Convergence, LinearModel, LinearParams, Loss, Problem,
 use crate::error::{Error, Result};
 
 /// Below this tolerance the rounding of single precision would show.
-const DOUBLE_PRECISION_BELOW: f64 = 1e-3;
+pub(super) const DOUBLE_PRECISION_BELOW: f64 = 1e-3;
 
 /// The dual variables of a solution: where a similar problem can start.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ impl Duals {
 /// rows.push(&[0], &[1.0]);
 /// rows.push(&[1], &[1.0]);
 /// let model = fit(&Problem::single(&rows, &[0, 1], 2), &LinearParams::default())?;
-/// assert_eq!(model.predict(&rows, None), [0, 1]);
+/// assert_eq!(model.predict_classes(&rows, None), [0, 1]);
 /// # Ok::<(), stancekit::Error>(())
 /// ```
 pub fn fit(problem: &Problem<'_>, params: &LinearParams) -> Result<LinearModel> {
