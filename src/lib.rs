@@ -21,6 +21,7 @@ pub mod holders;
 pub mod classify;
 pub mod evaluate;
 pub mod train;
+pub mod check;
 
 pub use error::{Error, ErrorKind, Result};
 pub use model::Model;

@@ -3,6 +3,7 @@
 //! Data goes to standard output or `--output`, everything else to standard error. Status 0: done; 1: done, but rows were refused or a stated threshold failed;
 //! 2: could not be done. A closed pipe is not an error.
 
+mod check;
 mod classify;
 mod columns;
 mod evaluate;
@@ -65,6 +66,8 @@ enum Command {
     Predict(predict::Predict),
     /// Score a model on labelled rows, or cross-validate
     Evaluate(evaluate::Evaluate),
+    /// Look for what is wrong in labelled data
+    Check(check::Check),
     /// Show which words spoke for and against
     Explain(explain::Explain),
     /// Show what is in a model file
@@ -177,6 +180,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Train(command) => command.run(&cli.common),
         Command::Predict(command) => command.run(&cli.common),
         Command::Evaluate(command) => command.run(&cli.common),
+        Command::Check(command) => command.run(&cli.common),
         Command::Explain(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::TrainHolders(command) => command.run(&cli.common),

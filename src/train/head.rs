@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::linear::{LinearModel, LinearParams, Problem, fit, log_count_ratios, scale_columns};
+
+use crate::linear::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes, fit_softmax};
+use crate::linear::{LinearModel, LinearParams, Problem, Targets, fit, log_count_ratios, scale_columns};
 
 /// The kind of classifier.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +49,35 @@ impl HeadParams {
     ///
     /// As the solver; or if the combination is not supported.
     pub fn fit(&self, problem: &Problem<'_>) -> Result<LinearModel> {
+        if self.algorithm != Algorithm::OneVsRest && matches!(problem.targets, Targets::Multi(_)) {
+            return Err(Error::parameter("this classifier needs one label for each text")
+                .help("use svm, svm-hinge or logistic for a head with several labels, or remove `multiple` from the task"));
+        }
         match (self.algorithm, self.ratio_smoothing) {
             (Algorithm::OneVsRest, None) => fit(problem, &self.linear),
             (Algorithm::OneVsRest, Some(smoothing)) => self.fit_scaled(problem, smoothing),
-            _ => Err(Error::parameter("no")),
+            (_, Some(_)) => Err(Error::parameter("log-count ratios go with one-vs-rest only")),
+            (Algorithm::Softmax, None) => fit_softmax(problem, &self.linear),
+            (Algorithm::MultinomialBayes, None) => {
+                fit_naive_bayes(problem, &NaiveBayesParams { kind: NaiveBayesKind::Multinomial, ..NaiveBayesParams::default() })
+            }
+            (Algorithm::ComplementBayes, None) => {
+                fit_naive_bayes(problem, &NaiveBayesParams { kind: NaiveBayesKind::Complement, ..NaiveBayesParams::default() })
+            }
+            (Algorithm::LinfaLogistic, None) => self.fit_linfa(problem),
         }
+    }
+
+    #[cfg(feature = "linfa-baseline")]
+    fn fit_linfa(&self, problem: &Problem<'_>) -> Result<LinearModel> {
+        use crate::linear::baseline::{BaselineParams, fit_baseline};
+        fit_baseline(problem, &BaselineParams { alpha: 1.0 / self.linear.c, seed: self.linear.seed, ..BaselineParams::default() })
+    }
+
+    #[cfg(not(feature = "linfa-baseline"))]
+    fn fit_linfa(&self, _: &Problem<'_>) -> Result<LinearModel> {
+        Err(Error::new(crate::ErrorKind::Unsupported, "this program was built without linfa's classifier")
+            .help("build it with `--features linfa-baseline`"))
     }
 
     /// NB-SVM: trains on scaled columns and multiplies the factors into the weights.
