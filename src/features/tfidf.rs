@@ -92,24 +92,6 @@ impl Features {
         Self::fit_transform(params, texts).map(|(features, _)| features)
     }
 
-    /// Hashed features with document frequencies counted elsewhere, as for data that is streamed.
-    pub(crate) fn from_hashed_counts(params: &FeatureParams, n_texts: usize, dfs: &[u32]) -> Result<Self> {
-        params.validate()?;
-        let idf = dfs.iter().map(|&df| idf(&params.blocks[0], n_texts, df)).collect();
-        let extractor = Extractor::new(params);
-        let index = KeyIndex::build(&[])?;
-        Ok(Self {
-            params: params.clone(),
-            extractor,
-            n_texts,
-            keys: Vec::new(),
-            blocks: Vec::new(),
-            index,
-            idf,
-            names: Vec::new(),
-        })
-    }
-
     /// The rows of `texts`: n_texts × n_features, on all threads.
     pub fn transform(&self, texts: &[Passage<'_>]) -> SparseRows {
         self.rows(count(&self.extractor, texts))

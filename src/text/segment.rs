@@ -1,9 +1,9 @@
 //! Sentences of an article, as spans that point back into it.
 //!
 //! Three steps. Lines first: titles, list items and paragraphs are told apart from lines that only a fixed width broke
-//! ([`lines`]). Each block then goes to the `sentencex` crate, which knows abbreviations, quotes and brackets in thirty languages;
-//! periods that cannot end a sentence (in a URL, in "ASP.Net", in "Ft. Worth") are hidden from it, in a copy of the same length ([`mask`]).
-//! Last, a few boundaries are moved, added or dropped ([`repair`]).
+//! (`lines`). Each block then goes to the `sentencex` crate, which knows abbreviations, quotes and brackets in thirty languages;
+//! periods that cannot end a sentence (in a URL, in "ASP.Net", in "Ft. Worth") are hidden from it, in a copy of the same length (`mask`).
+//! Last, a few boundaries are moved, added or dropped (`repair`).
 //!
 //! Every character that is not white space is in exactly one sentence; a sentence starts and ends with such a character. Direct speech in
 //! quotes stays in the sentence around it, even when it holds several sentences.
@@ -165,7 +165,10 @@ impl<'a> Splitter<'a> {
         }
         // A paragraph that only lacks its last full stop is no title.
         if out.len() - first > 1 {
-            out[first..].iter_mut().filter(|sentence| sentence.kind == SentenceKind::Headline).for_each(|s| s.kind = SentenceKind::Plain);
+            out[first..]
+                .iter_mut()
+                .filter(|sentence| sentence.kind == SentenceKind::Headline)
+                .for_each(|s| s.kind = SentenceKind::Plain);
         }
     }
 
@@ -223,4 +226,372 @@ fn is_closer(c: char) -> bool {
 /// Quotes and brackets that may stand before the first word of a sentence.
 fn is_opener(c: char) -> bool {
     matches!(c, '"' | '\'' | '“' | '‘' | '«' | '‹' | '„' | '(' | '[' | '{' | '「' | '『' | '（' | '¿' | '¡')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Splits, and puts spaces for line breaks, so that the cases below stay readable.
+    fn split(text: &str, language: &str) -> Vec<String> {
+        sentences_in(text, language).iter().map(|s| s.of(text).split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    fn kinds(text: &str) -> Vec<SentenceKind> {
+        sentences(text).iter().map(|sentence| sentence.kind).collect()
+    }
+
+    /// In each case the bars are the boundaries: they are taken out (with the space behind them, if it is doubled) to get the text.
+    ///
+    /// "||" is a boundary where the text has no space.
+    const ENGLISH: &[&str] = &[
+        // Plain ends.
+        "The council met on Tuesday.| It voted for the plan.",
+        "Will the mayor sign it?| Nobody knows.",
+        "Stop the bill now!| We mean it.",
+        "What?!| They passed it anyway.",
+        "Nothing at all",
+        // Titles and initials.
+        "Sen. Ortiz and Rep. Lowe oppose the bill.| Gov. White does not.",
+        "Gen. Harker met Lt. Col. Diaz and Capt. Young on Friday.",
+        "Dr. New said Mr. Second and Mrs. Will agree.",
+        "The J. Smith plan was written by A. B. Carter.| It failed.",
+        "Critics of George W. Harmon spoke first.",
+        "The amendment by Prof. Lena K. Moss passed.",
+        "He met Pres. Obuya in Nairobi.",
+        "Supporters of St. John Rivers cheered.",
+        // Places and firms.
+        "The rally in Ft. Worth drew thousands.| Police counted 4,000.",
+        "They hiked Mt. Elbert before the vote.",
+        "Harlan Corp. said so.| Ridge & Co. disagreed.",
+        "Vance Inc. backs the tariff.| The union does not.",
+        // Acronyms.
+        "U.S. Visit Approaching for Lena Marsh: Talks on Trade and Troops",
+        "The U.S. Senate rejected the treaty.| The U.K. Parliament did not.",
+        "Aid went to the U.S.| They thanked Congress.",
+        "I moved to the U.S.| I like it here.",
+        "The U.S.A. joined in May.| Canada waited.",
+        "He left the E.U. in anger.",
+        "The U.N.||The vote was 51 to 49.",
+        // Times and numbers.
+        "The polls close at 8 p.m. on Monday.| Counting starts at 9 p.m.| The result follows.",
+        "Doors open at 7 a.m.| Mrs. Hall speaks first.",
+        "At 7 a.m. Mrs. Hall spoke.",
+        "Amendment No. 5 failed.| No. 6 passed.",
+        "The B-52 is model No. B52 here.",
+        "See Art. 12 and Sec. 230 of the act.",
+        "Prices rose 3.5 percent.| Wages rose 1.2.",
+        "Turn to p. 14 of the report.",
+        "The cost, approx. 40 million dollars, is too high.",
+        "The govt. officials declined to comment.",
+        "It cost $1.5 million.| Nobody paid.",
+        "On Jan. 20 he resigned.| On Feb. 3 he returned.",
+        // A missing space.
+        "Peace came to the region.||The Simla accord held.",
+        "She denied it.||She did not resign.",
+        "It began in 1972.||The war ended later.",
+        "They left early.||I stayed.",
+        "The firm runs on ASP.Net and Node.Js today.",
+        "Open report.Final.pdf before the meeting.",
+        "Read Draft.Budget.docx first.",
+        "Shares of Booking.Com fell.",
+        "Her Ph.D. thesis is about taxes.",
+        // Words that look like abbreviations.
+        "They asked me.| Obama said no.| Clinton agreed.",
+        "It is a work of art.| Critics disagree.",
+        "He arrived in LA.| Lakers fans booed.",
+        // Addresses.
+        "Write to Jane.Doe@example.org today.| She answers.",
+        "See https://www.example.org/News?Id=4.Part for details.| Then call.",
+        "The site is www.example.org.| It is slow.",
+        "More at example.org/a.Html now.",
+        // Quotes.
+        "\"We will fight this,\" she said.| \"We will win.\"",
+        "“We will fight this,” she said.| “We will win.”",
+        "“The ban is wrong.”| The senator left.",
+        "He said, “Stop the war.”| The crowd cheered.",
+        "He shouted \"Enough!\" and left.",
+        "The 'fair share' tax is dead.| Nobody wants it.",
+        "Voters in the '90s liked it.| Voters now don't.",
+        "Tell 'em no.| They aren't listening, and it's late.",
+        "That is Hal Reed Jr.'s seat.| Voters' anger may cost him it.",
+        "The deal is “not done. Not even close. Ask them,” he said.",
+        // Brackets.
+        "The act (passed in 1996. Amended since.) stands.",
+        "(The vote was 5-4.)| Protests followed.",
+        "The bill passed (see p. 3).| It is law.",
+        "Sad day :( for us.| We lost (again).",
+        // Ellipses and dashes.
+        "Nothing came…| The end was near.",
+        "We hoped... and waited.",
+        "Well… I thought so… and still do.",
+        "He said “it is… The end” and left.",
+        "I never wanted this....| He left.",
+        "It was over.| . . . Nobody spoke.",
+        "The plan -- surprise! -- failed.| Nobody cried.",
+        "Leave us alone! he cried.| Nobody moved.",
+        // Names with marks.
+        "He works for Yahoo.| They sell news.",
+        "Yahoo! said it will appeal.",
+        // Lists inside a line.
+        "1. Cut taxes |2. Raise wages |3. Build homes",
+        "1) Cut taxes. |2) Raise wages.",
+        "• Cut taxes |• Raise wages",
+        "a. Cut taxes |b. Raise wages |c. Build homes",
+        "The goals: |1. Cut taxes. |2. Raise wages.",
+        "Section 1) of the act and part 2) of the code",
+        // Interviews.
+        "Q. Do you back it?| A. No.| Q. Why not?| A. It costs too much.",
+    ];
+
+    /// The same for texts of several lines.
+    const LINES: &[&str] = &[
+        "Visa fees rise\n|The government raised the fees.| Students object.",
+        "Visa fees rise\n\n|The government raised the fees.",
+        "Will Visa Fees Rise?\n|The government says no.",
+        "1. Cut\n|2. Raise\n|3. Build",
+        "1. Cut taxes.| It helps.\n|2. Raise wages.",
+        "Demands:\n|- Amid the talks, a truce\n|- Food\n|- water",
+        "* one thing\n|* another thing",
+        "• one thing\n|• another thing",
+        "Why?\n|– Because it works.\n|– And because it is cheap.",
+        "(a) lower rates\n|(b) fewer rules",
+        "i) first\n|ii) second\n|iii) third",
+        "Members:\n|A. Smith\n|B. Jones",
+        "the minister said that the new\nlaw would not pass this year.| She left.",
+        "The talks in Oslo, led by\nNorway, failed.",
+        "He met Gen.\nHarker in May.",
+        "The senator from the great state of Ohio told the committee that the\nUnited States should leave the treaty, and that the Pentagon in turn\nWashington's largest employer, agreed.| Nobody else did.",
+        "Long Title of the Story\n|The senator from the great state of Ohio told the committee that the\nunited front against the treaty had failed, and that the Pentagon was\nready.",
+        "Fuel prices are up again.\n|Voters are angry.",
+        "First paragraph ends here.\r\n\r\n|Second one starts.\r\n|Third.",
+        "One\u{2028}|Two\u{2029}|Three",
+        "By Ana Reyes\n|Staff Writer\n|The vote is off.",
+        "The bill passed\n\n|* * *\n\n|The next day it was signed.",
+    ];
+
+    /// Other languages: the code, and the text with its bars.
+    const OTHERS: &[(&str, &str)] = &[
+        ("hi", "सरकार ने कर बढ़ाया।| विपक्ष ने विरोध किया।"),
+        ("hi", "क्या यह सही है?| नहीं।"),
+        ("ur", "حکومت نے ٹیکس بڑھا دیا۔| اپوزیشن نے مخالفت کی۔"),
+        ("ur", "کیا یہ درست ہے؟| نہیں۔"),
+        ("ar", "هل هذا صحيح؟| لا."),
+        ("es", "¿Qué pasó?| El Sr. Gómez no lo sabe.| Nadie lo sabe."),
+        ("de", "Das ist z. B. falsch.| Dr. Weiß sagt nein."),
+        ("fr", "Mme Dupont a voté non.| Il est parti."),
+        ("en-GB", "The U.S. Senate met.| It voted."),
+        ("xx", "One sentence.| Two sentences."),
+    ];
+
+    #[track_caller]
+    fn check(language: &str, case: &str) {
+        let text = case.replace("||", "").replace('|', "");
+        let expected: Vec<String> = case
+            .split('|')
+            .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|part| !part.is_empty())
+            .collect();
+        assert_eq!(split(&text, language), expected, "{text:?}");
+    }
+
+    #[test]
+    fn english_splits_at_the_bars() {
+        ENGLISH.iter().for_each(|case| check("en", case));
+    }
+
+    #[test]
+    fn lines_split_at_the_bars() {
+        LINES.iter().for_each(|case| check("en", case));
+    }
+
+    #[test]
+    fn other_languages_split_at_the_bars() {
+        OTHERS.iter().for_each(|(language, case)| check(language, case));
+    }
+
+    #[test]
+    fn kinds_tell_titles_items_and_prose_apart() {
+        use SentenceKind::{Bullet, Headline, Plain};
+        assert_eq!(
+            kinds("Visa fees rise\n\nThe fees rose. Few care.\n\nWhat next\n- One thing. More.\n- Two"),
+            [Headline, Plain, Plain, Headline, Bullet, Bullet, Bullet]
+        );
+        assert_eq!(kinds("Just a tweet without a stop"), [Plain]);
+        assert_eq!(kinds("1. Cut taxes 2. Raise wages"), [Bullet, Bullet]);
+        assert_eq!(kinds("Is it over?\nYes."), [Plain, Plain]);
+    }
+
+    #[test]
+    fn an_item_includes_its_marker_and_spans_are_trimmed() {
+        let text = "  - Cut taxes.  \n\n";
+        assert_eq!(sentences(text), [Sentence { start: 2, end: 14, kind: SentenceKind::Bullet }]);
+    }
+
+    #[test]
+    fn offsets_turn_into_code_points() {
+        let text = "É só isso. Não há “mais”.";
+        let points = CodePoints::new(text);
+        let chars: Vec<char> = text.chars().collect();
+        for sentence in sentences_in(text, "pt") {
+            let CodePointSentence { start, end, .. } = sentence.in_code_points(&points);
+            assert_eq!(chars[start..end].iter().collect::<String>(), sentence.of(text));
+        }
+    }
+
+    #[test]
+    fn text_without_words_has_no_sentence_or_one() {
+        assert!(sentences("").is_empty());
+        assert!(sentences(" \n\t\u{a0}\r\n").is_empty());
+        assert_eq!(split("---", "en"), ["---"]);
+        assert_eq!(split("- ", "en"), ["-"]);
+    }
+
+    #[test]
+    fn a_block_longer_than_a_window_splits_as_a_short_one_does() {
+        let text = "The council met on Tuesday. ".repeat(3 * WINDOW / 28);
+        assert!(split(&text, "en").iter().all(|sentence| sentence == "The council met on Tuesday."));
+        let word = "x".repeat(3 * WINDOW);
+        assert_eq!(sentences(&word).iter().map(|s| s.end - s.start).sum::<usize>(), word.len());
+    }
+
+    /// Every character but white space is in exactly one sentence, in order, and no sentence is empty or has space at its ends.
+    fn assert_covers(text: &str, language: &str) {
+        let mut at = 0;
+        for sentence in sentences_in(text, language) {
+            assert!(text[at..sentence.start].trim().is_empty(), "lost {:?}", &text[at..sentence.start]);
+            assert!(!sentence.of(text).is_empty() && sentence.of(text).trim() == sentence.of(text));
+            at = sentence.end;
+        }
+        assert!(text[at..].trim().is_empty(), "lost {:?}", &text[at..]);
+    }
+
+    /// Pieces that all rules of this module look at.
+    fn nasty_text() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "a",
+            "B",
+            "The",
+            "he said",
+            "word",
+            "U.S.",
+            "Mr.",
+            "Ft.",
+            "No.",
+            "5",
+            "1.",
+            "2.",
+            "a)",
+            "(b)",
+            "ii.",
+            "1972.",
+            " ",
+            " ",
+            " ",
+            "\n",
+            "\n",
+            "\n\n",
+            "\r\n",
+            "\u{2028}",
+            "\u{2029}",
+            "\u{c}",
+            "\u{85}",
+            "\t",
+            ".",
+            ".",
+            "!",
+            "?",
+            "…",
+            "...",
+            ". . .",
+            " . . . .",
+            "\"",
+            "'",
+            "“",
+            "”",
+            "‘",
+            "’",
+            "''",
+            "`",
+            "«",
+            "»",
+            "(",
+            ")",
+            "[",
+            "]",
+            "<",
+            ">",
+            ":(",
+            "'s",
+            "'90s",
+            "- ",
+            "* ",
+            "• ",
+            "⁃",
+            "–",
+            "—",
+            "।",
+            "۔",
+            "؟",
+            "。",
+            "é",
+            "😀",
+            "\u{301}",
+            "\u{feff}",
+            "\u{a0}",
+            "\u{200b}",
+            "www.A.B",
+            "x@y.Zed",
+            "http://a.B/?C",
+            "N°.",
+            "Yahoo!",
+            "Yahoo.",
+            "I'm",
+            "I am",
+            ",",
+            ":",
+            "Q.",
+            "A.",
+            "[1]",
+            "अ",
+            "ی",
+            "中",
+        ]);
+        prop::collection::vec(pieces, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn nothing_is_lost_of_nasty_text(text in nasty_text(), language in prop::sample::select(vec!["en", "hi", "ur", "de", "ja", "hy", "xx"])) {
+            assert_covers(&text, language);
+        }
+
+        #[test]
+        fn nothing_is_lost_of_any_string(text in any::<String>()) {
+            assert_covers(&text, "en");
+        }
+
+        #[test]
+        fn hiding_marks_keeps_the_length(text in nasty_text()) {
+            let splitter = Splitter::new(&text, "en");
+            if let Some(masked) = mask::mask(&text, &splitter.rules()) {
+                prop_assert_eq!(masked.len(), text.len());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn nothing_is_lost_where_windows_meet(text in nasty_text(), n_bytes in WINDOW..3 * WINDOW) {
+            // Without line breaks it is one block.
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_covers(&text.repeat(n_bytes / text.len().max(1) + 1), "en");
+        }
+    }
 }

@@ -11,7 +11,7 @@
 //! - one hyphen between two words joins them: "state-sponsored", "5-4", "U.S.-led". Two hyphens, or a dash, do not;
 //! - a combining mark that stands on no letter is no word (UAX #29 hangs it on the space or the quote before it).
 
-use std::iter::{Filter, FusedIterator, Peekable};
+use std::iter::{FusedIterator, Peekable};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::char::is_combining_mark;
@@ -326,13 +326,12 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
 /// The tailored words of a text by the reference implementation of UAX #29, as byte spans: the slow path, and the definition of the fast one.
 struct ReferenceWords<'a> {
     text: &'a str,
-    words: Peekable<Filter<UnicodeWordIndices<'a>, fn(&(usize, &'a str)) -> bool>>,
+    words: Peekable<UnicodeWordIndices<'a>>,
 }
 
 impl<'a> ReferenceWords<'a> {
     fn new(text: &'a str) -> Self {
-        let has_base: fn(&(usize, &'a str)) -> bool = |(_, word)| has_base(word);
-        Self { text, words: text.unicode_word_indices().filter(has_base).peekable() }
+        Self { text, words: text.unicode_word_indices().peekable() }
     }
 
     /// The end of `word`, moved behind the period of an abbreviation.
@@ -347,10 +346,10 @@ impl Iterator for ReferenceWords<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<(usize, usize)> {
-        let (start, word) = self.words.next()?;
+        let (start, word) = self.words.find(|(_, word)| has_base(word))?;
         let mut end = self.with_last_period(start, word);
         while self.text.as_bytes().get(end) == Some(&b'-')
-            && let Some((next, word)) = self.words.next_if(|&(next, _)| next == end + 1)
+            && let Some((next, word)) = self.words.next_if(|&(next, word)| next == end + 1 && has_base(word))
         {
             end = self.with_last_period(next, word);
         }

@@ -17,11 +17,14 @@ const HEADLINE_BYTES: usize = 200;
 /// How many lines ahead the "b." that belongs to an "a." may stand.
 const SIBLING_LINES: usize = 12;
 
+/// The longest label, "(viii)" or "123.)", up to its last mark.
+const LABEL_BYTES: usize = 5;
+
 /// Words after which no English title or sentence ends.
 const FUNCTION_WORDS: &[&str] = &[
-    "a", "an", "and", "are", "as", "at", "because", "been", "but", "by", "for", "from", "had", "has", "have", "her", "his", "if", "into",
-    "is", "its", "my", "nor", "of", "or", "our", "than", "that", "the", "their", "these", "those", "to", "was", "were", "which", "while",
-    "who", "whose", "will", "with", "would", "your",
+    "a", "an", "and", "are", "as", "at", "because", "been", "but", "by", "for", "from", "had", "has", "have", "her", "his", "if",
+    "into", "is", "its", "my", "nor", "of", "or", "our", "than", "that", "the", "their", "these", "those", "to", "was", "were",
+    "which", "while", "who", "whose", "will", "with", "would", "your",
 ];
 
 /// Roman numbers of list items, from one.
@@ -135,15 +138,21 @@ fn split_lines(text: &str) -> Vec<Line<'_>> {
 /// paragraph separator.
 fn next_break(text: &str, start: usize) -> (usize, usize, usize) {
     let bytes = &text.as_bytes()[start..];
-    for (at, &byte) in bytes.iter().enumerate() {
-        let (len, weight) = match byte {
-            b'\r' if bytes.get(at + 1) == Some(&b'\n') => (2, 1),
-            b'\n' | b'\r' | 0x0B => (1, 1),
-            0x0C => (1, 2),
-            0xC2 if bytes[at..].starts_with("\u{85}".as_bytes()) => (2, 1),
-            0xE2 if bytes[at..].starts_with("\u{2028}".as_bytes()) => (3, 1),
-            0xE2 if bytes[at..].starts_with("\u{2029}".as_bytes()) => (3, 2),
-            _ => continue,
+    let mut from = 0;
+    while let Some(len) = bytes[from..].iter().position(|byte| matches!(byte, 0x0A..=0x0D | 0xC2 | 0xE2)) {
+        let at = from + len;
+        let (len, weight) = match &bytes[at..] {
+            [b'\r', b'\n', ..] => (2, 1),
+            [b'\n' | b'\r' | 0x0B, ..] => (1, 1),
+            [0x0C, ..] => (1, 2),
+            // U+0085, U+2028 and U+2029.
+            [0xC2, 0x85, ..] => (2, 1),
+            [0xE2, 0x80, 0xA8, ..] => (3, 1),
+            [0xE2, 0x80, 0xA9, ..] => (3, 2),
+            _ => {
+                from = at + 1;
+                continue;
+            }
         };
         return (start + at, start + at + len, weight);
     }
@@ -193,7 +202,10 @@ fn is_wrapped(lines: &[Line<'_>], is_full: &[bool], width: usize) -> bool {
 
 /// Whether nearly all longer words start with a capital.
 fn is_title_case(line: &str) -> bool {
-    let first_letters = line.split_whitespace().filter(|word| word.chars().count() > 3).filter_map(|word| word.chars().find(|c| c.is_alphabetic()));
+    let first_letters = line
+        .split_whitespace()
+        .filter(|word| word.chars().count() > 3)
+        .filter_map(|word| word.chars().find(|c| c.is_alphabetic()));
     let (mut n_words, mut n_capital) = (0, 0);
     for letter in first_letters {
         n_words += 1;
@@ -209,10 +221,14 @@ fn mark_list_items(lines: &mut [Line<'_>]) {
         let Some((len, label)) = marker(lines[i].text) else { continue };
         let content = &lines[i].text[len..];
         // A line that was broken for want of room goes on here, whatever it starts with.
-        let goes_on = !lines[i].after_gap && (lines[i - 1].is_full || ending(lines[i - 1].text, true) == Ending::Open) && lines[i - 1].marker == 0;
+        let goes_on = !lines[i].after_gap
+            && (lines[i - 1].is_full || ending(lines[i - 1].text, true) == Ending::Open)
+            && lines[i - 1].marker == 0;
         let is_item = match label {
             None => !(goes_on && starts_lower(content)),
-            Some(label) => last.is_some_and(|last| label.follows(&last)) || (!goes_on && starts_list(label, content, &lines[i + 1..])),
+            Some(label) => {
+                last.is_some_and(|last| label.follows(&last)) || (!goes_on && starts_list(label, content, &lines[i + 1..]))
+            }
         };
         if is_item {
             lines[i].marker = len;
@@ -226,7 +242,9 @@ fn mark_list_items(lines: &mut [Line<'_>]) {
 /// none).
 fn starts_list(label: Label, content: &str, below: &[Line<'_>]) -> bool {
     let is_next = |text: &str| label_at(text).is_some_and(|(_, next)| next.follows(&label));
-    let has_next = || word_starts(content).any(|at| is_next(&content[at..])) || below.iter().take(SIBLING_LINES).any(|line| is_next(line.text));
+    let has_next = || {
+        item_starts(content).any(|at| is_next(&content[at..])) || below.iter().take(SIBLING_LINES).any(|line| is_next(line.text))
+    };
     label.number.is_some() || (label.is_first() && has_next())
 }
 
@@ -266,12 +284,14 @@ fn starts_lower(line: &str) -> bool {
 fn push_block(text: &str, lines: &[Line<'_>], is_last: bool, rules: &Rules<'_>, blocks: &mut Vec<Block>) {
     let (first, last) = (lines[0], lines[lines.len() - 1]);
     let (start, end) = (first.start, last.start + last.text.len());
-    let mut block = Block { start, body: start + first.marker, end, kind: kind(&lines[lines.len() - 1], end - start, is_last, first.marker > 0) };
+    let mut block = Block { start, body: start + first.marker, end, kind: kind(&last, end - start, is_last, first.marker > 0) };
     for (item, item_body) in inline_items(&text[start..end], first.marker, first.label, rules) {
-        // What stands before the first item, "Three steps:", is no item itself.
-        let before = Block { end: start + text[start..start + item].trim_end().len(), ..block };
-        blocks.extend((before.start < before.end).then_some(before));
-        block = Block { start: start + item, body: start + item_body, end, kind: SentenceKind::Bullet };
+        // What stands before the first item, "Three steps:", is no item itself; a bullet right before a bullet is part of the marker.
+        let end_before = start + text[start..start + item].trim_end().len();
+        let has_content = end_before > block.body;
+        blocks.extend(has_content.then_some(Block { end: end_before, ..block }));
+        let item_start = if has_content { start + item } else { block.start };
+        block = Block { start: item_start, body: start + item_body, end, kind: SentenceKind::Bullet };
     }
     blocks.push(block);
 }
@@ -279,7 +299,11 @@ fn push_block(text: &str, lines: &[Line<'_>], is_last: bool, rules: &Rules<'_>, 
 fn kind(last: &Line<'_>, len: usize, is_last: bool, is_item: bool) -> SentenceKind {
     if is_item {
         SentenceKind::Bullet
-    } else if !is_last && len <= HEADLINE_BYTES && ending(last.text, false) != Ending::Terminal && last.text.contains(char::is_alphanumeric) {
+    } else if !is_last
+        && len <= HEADLINE_BYTES
+        && ending(last.text, false) != Ending::Terminal
+        && last.text.contains(char::is_alphanumeric)
+    {
         SentenceKind::Headline
     } else {
         SentenceKind::Plain
@@ -292,12 +316,11 @@ fn inline_items(block: &str, marker: usize, label: Option<Label>, rules: &Rules<
     let mut last = label;
     // A first label in the middle of a block counts once its successor is found.
     let mut pending = None;
-    let n_bullets = block.chars().filter(|&c| is_strong_bullet(c)).count();
-    let is_bullet_list = block.starts_with(is_strong_bullet) || n_bullets >= 2;
-    for at in word_starts(block).filter(|&at| at >= marker && at > 0) {
+    for at in item_starts(block).filter(|&at| at >= marker && at > 0) {
         let rest = &block[at..];
-        if is_bullet_list && rest.starts_with(is_strong_bullet) {
-            items.extend(self::marker(rest).map(|(len, _)| (at, at + len)));
+        if rest.starts_with(is_strong_bullet) {
+            let is_list = block.starts_with(is_strong_bullet) || block.matches(is_strong_bullet).nth(1).is_some();
+            items.extend(self::marker(rest).filter(|_| is_list).map(|(len, _)| (at, at + len)));
         } else if let Some((len, label)) = label_at(rest)
             && !starts_lower(&rest[len..])
         {
@@ -323,12 +346,16 @@ fn may_precede_list(head: &str, rules: &Rules<'_>) -> bool {
     }
 }
 
-fn word_starts(text: &str) -> impl Iterator<Item = usize> {
-    let mut after_space = true;
-    text.char_indices().filter_map(move |(at, c)| {
-        let is_start = after_space && !c.is_whitespace();
-        after_space = c.is_whitespace();
-        is_start.then_some(at)
+/// Where a bullet or a label may start inside `block`: words that start with a bullet's first byte, or end early with a label's last.
+fn item_starts(block: &str) -> impl Iterator<Item = usize> {
+    let bytes = block.as_bytes();
+    let mut last = None;
+    bytes.iter().enumerate().filter(|&(_, byte)| matches!(byte, b'.' | b')' | 0xE2)).filter_map(move |(at, &byte)| {
+        let head = &bytes[at.saturating_sub(LABEL_BYTES)..at];
+        let len = head.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+        let start = at - if byte == 0xE2 { 0 } else { len };
+        let is_start = start == 0 || bytes[start - 1].is_ascii_whitespace();
+        (is_start && last.replace(start) != Some(start)).then_some(start).filter(|&start| block.is_char_boundary(start))
     })
 }
 

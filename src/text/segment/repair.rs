@@ -4,28 +4,34 @@ use std::ops::Range;
 
 use super::{is_closer, is_opener, is_terminal};
 
-/// Words that go on with a sentence behind direct speech without quotes: "Leave me alone! he yelled."
-const SPEECH_VERBS: &[&str] = &[
-    "added", "argued", "asked", "cried", "explained", "insisted", "joked", "replied", "said", "says", "shouted", "told", "tweeted", "warned",
-    "whispered", "wondered", "wrote", "yelled",
-];
-
-const SPEAKERS: &[&str] = &["he", "she", "they", "we", "it"];
+/// A quote open for longer than this many bytes was never closed; it also bounds the work of looking for it again and again.
+const LONGEST_QUOTE: usize = 4096;
 
 /// Repairs the spans of `body`; together they are all of it, before and after.
 pub(super) fn repair(body: &str, spans: &mut Vec<Range<usize>>, is_english: bool) {
     let mut starts: Vec<usize> = spans.iter().map(|span| span.start).collect();
-    for start in &mut starts[1..] {
-        *start = before_spaced_ellipsis(body, *start);
+    for i in 1..starts.len() {
+        starts[i] = before_spaced_ellipsis(body, starts[i]).max(starts[i - 1]);
     }
+    starts.dedup();
     add_breaks_behind_brackets(body, &mut starts);
+    add_breaks_behind_ellipses(body, &mut starts);
+    if is_english {
+        add_breaks_before_i(body, &mut starts);
+    }
     let mut kept: Vec<usize> = Vec::with_capacity(starts.len());
+    // Whether the sentence that grows has a letter or digit: asked once for each span, not of the whole sentence each time.
+    let mut has_words = false;
     for (i, &start) in starts.iter().enumerate() {
         let end = starts.get(i + 1).copied().unwrap_or(body.len());
-        let before = kept.last().map_or("", |&before| &body[before..start]);
-        if kept.is_empty() || (is_boundary(before, &body[start..end], is_english) && start > *kept.last().unwrap_or(&0)) {
+        let span_has_words = body[start..end].contains(char::is_alphanumeric);
+        let is_new =
+            kept.last().is_none_or(|&before| has_words && span_has_words && !goes_on(&body[before..start], &body[start..end]));
+        if is_new {
             kept.push(start);
+            has_words = false;
         }
+        has_words |= span_has_words;
     }
     let ends = kept.iter().skip(1).copied().chain([body.len()]);
     *spans = kept.iter().copied().zip(ends).map(|(start, end)| start..end).collect();
@@ -69,29 +75,67 @@ fn bracketed_sentence_end(span: &str) -> Option<usize> {
     (is_sentence && rest.starts_with(char::is_whitespace) && goes_on).then_some(close + 1)
 }
 
-/// Whether a sentence ends between two spans.
-fn is_boundary(before: &str, span: &str, is_english: bool) -> bool {
-    let has_words = |text: &str| text.contains(char::is_alphanumeric);
-    let is_speech_tag = is_english && before.trim_end().ends_with(['!', '?']) && is_speech_tag(span);
-    has_words(before) && has_words(span) && !is_speech_tag
+/// "Nothing came… The end": `sentencex` ends sentences after three periods, but not after the one character for them.
+fn add_breaks_behind_ellipses(body: &str, starts: &mut Vec<usize>) {
+    for (at, mark) in body.match_indices('…') {
+        let tail = &body[at + mark.len()..];
+        let next = tail.trim_start();
+        let start = body.len() - next.len();
+        let word = next.trim_start_matches(is_opener);
+        let is_i = word.strip_prefix('I').is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+        let may_break = start > at + mark.len() && word.starts_with(char::is_uppercase) && !is_i;
+        if may_break && let Err(place) = starts.binary_search(&start) {
+            // A boundary between the ellipsis and the word is there already: a window may end at any space.
+            let Some(sentence) = body.get(starts[place - 1]..at) else { continue };
+            if sentence.len() > LONGEST_QUOTE || !is_open(sentence) {
+                starts.insert(place, start);
+            }
+        }
+    }
 }
 
-/// Whether `span` starts like "he yelled" or "said she".
-fn is_speech_tag(span: &str) -> bool {
-    let mut words = span.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let is_verb = |word: &str| SPEECH_VERBS.binary_search(&word).is_ok();
-    is_verb(first) || (SPEAKERS.contains(&first) && is_verb(second))
+/// Whether a quote or bracket that `text` opens is still open at its end.
+fn is_open(text: &str) -> bool {
+    let (mut depth, mut is_quoted) = (0, false);
+    for c in text.chars() {
+        match c {
+            '“' | '«' | '(' | '[' => depth += 1,
+            '”' | '»' | ')' | ']' => depth -= 1,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    depth > 0 || is_quoted
+}
+
+/// "the U.S. I think": of the words that start sentences, `sentencex` leaves out "I", for it may be a number ("World War I").
+fn add_breaks_before_i(body: &str, starts: &mut Vec<usize>) {
+    for (at, _) in body.match_indices(". I") {
+        let (head, tail) = (&body[..at], &body[at + 3..]);
+        let is_acronym = matches!(head.as_bytes(), [.., b'A'..=b'Z', b'.', b'A'..=b'Z']);
+        let goes_on =
+            tail.starts_with(['\'', '’']) || tail.strip_prefix(' ').is_some_and(|tail| tail.starts_with(char::is_lowercase));
+        if is_acronym
+            && goes_on
+            && let Err(place) = starts.binary_search(&(at + 2))
+        {
+            starts.insert(place, at + 2);
+        }
+    }
+}
+
+/// Whether the sentence `before` goes on with `span`: one that starts with a capital does, behind "!" and "?", when a small letter follows.
+/// "Leave me alone! he yelled"; "and -- voila! -- you have cake".
+fn goes_on(before: &str, span: &str) -> bool {
+    let starts_with = |text: &str, is_case: fn(char) -> bool| {
+        text.trim_start_matches(|c: char| c.is_whitespace() || is_opener(c) || matches!(c, '-' | '–' | '—')).starts_with(is_case)
+    };
+    before.trim_end().ends_with(['!', '?']) && starts_with(before, char::is_uppercase) && starts_with(span, char::is_lowercase)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_speech_verbs_are_sorted_for_the_search() {
-        assert!(SPEECH_VERBS.is_sorted());
-    }
 
     #[test]
     fn a_bracket_inside_a_sentence_is_no_sentence() {

@@ -1,0 +1,309 @@
+//! The program as a user meets it: status, standard output and standard error together.
+#![cfg(feature = "cli")]
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+fn stance(args: &[&str]) -> Output {
+    Command::cargo_bin("stance").unwrap().args(args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A directory with a small labelled table.
+struct Bench {
+    directory: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { directory: tempfile::tempdir().unwrap() };
+        let mut table = String::from("id,text,label,article\n");
+        for i in 0..60 {
+            let (verb, label) = if i % 2 == 0 { ("welcomes", "favor") } else { ("rejects", "against") };
+            table += &format!("{i},\"The ministry {verb} offer {i}, again\",{label},a{}\n", i / 4);
+        }
+        bench.write("train.csv", table.as_bytes());
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn arg(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        std::fs::write(self.path(name), bytes).unwrap();
+        self.arg(name)
+    }
+
+    fn train(&self) -> String {
+        let model = self.arg("m.stance");
+        let output = stance(&["train", &self.arg("train.csv"), "--label", "label", "--group", "article", "--model", &model, "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        model
+    }
+
+    /// Trains on a table; expects status 2 and a message that holds all of `parts`.
+    fn refuses_to_train(&self, table: &[u8], extra: &[&str], parts: &[&str]) {
+        let data = self.write("bad.csv", table);
+        let model = self.arg("bad.stance");
+        let mut args = vec!["train", data.as_str(), "--label", "label", "--model", model.as_str(), "--quiet"];
+        args.extend(extra);
+        let output = stance(&args);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        for part in parts {
+            assert!(stderr(&output).contains(part), "{part:?} is not in {}", stderr(&output));
+        }
+        assert!(!Path::new(&model).exists());
+    }
+}
+
+#[test]
+fn a_model_is_trained_and_labels_every_row_in_order() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let data = bench.write("new.csv", b"text,note\nthe ministry rejects it,\"a, b\"\nshe welcomes it,\n");
+    let output = stance(&["predict", &data, "--model", &model]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "text,note,predicted_label,predicted_label_probability");
+    assert!(lines[1].starts_with("the ministry rejects it,\"a, b\",against,"), "{text}");
+    assert!(lines[2].starts_with("she welcomes it,,favor,"), "{text}");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn threads_change_no_byte_of_model_and_predictions() {
+    let bench = Bench::new();
+    let data = bench.arg("train.csv");
+    let mut first: Option<(Vec<u8>, Vec<u8>)> = None;
+    for threads in ["1", "2", "4", "2"] {
+        let model = bench.arg("t.stance");
+        let trained = stance(&["train", &data, "--label", "label", "--group", "article", "--model", &model, "--quiet", "--threads", threads]);
+        assert_eq!(trained.status.code(), Some(0), "{}", stderr(&trained));
+        let predicted = stance(&["predict", &data, "--model", &model, "--threads", threads]).stdout;
+        let both = (std::fs::read(&model).unwrap(), predicted);
+        assert_eq!(first.get_or_insert_with(|| both.clone()), &both, "{threads} threads");
+    }
+}
+
+#[test]
+fn classify_prints_the_matrix_and_the_statements() {
+    let output = stance(&["classify", "examples/kashmir-briefing.txt"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("holder  "), "{text}");
+    assert!(text.contains("India → against") && text.contains("Pakistan → favor"), "{text}");
+}
+
+#[test]
+fn records_have_the_agreed_columns() {
+    let output = stance(&["classify", "examples", "--format", "csv"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let header = "article,title,date,outlet,sentence,start,end,text,holder,holder_start,holder_end,via,mode,topic,topic_probability,stance,\
+                  stance_probability,p_favor,p_against,p_neutral,abstained";
+    assert_eq!(stdout(&output).lines().next(), Some(header));
+    let jsonl = stance(&["classify", "examples/nile-dam.md", "--format", "jsonl", "--abstain", "0.1"]);
+    let first: serde_json::Value = serde_json::from_str(stdout(&jsonl).lines().next().unwrap()).unwrap();
+    assert_eq!(first["outlet"], "The Confluence Review");
+}
+
+#[test]
+fn standard_input_is_read() {
+    let mut command = Command::cargo_bin("stance").unwrap();
+    let output = command.args(["classify", "-", "--format", "csv"]).write_stdin("India ruled out mediation by a third party.\n").output().unwrap();
+    assert!(stdout(&output).contains(",India,"), "{}", stdout(&output));
+}
+
+#[test]
+fn evaluation_prints_intervals_and_honours_a_threshold() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    let good = stance(&["evaluate", &data, "--model", &model, "--min-macro-f1", "0.5"]);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stdout(&good).contains("macro-F1                    1.0000  [1.0000, 1.0000]"), "{}", stdout(&good));
+    let bad = stance(&["evaluate", &data, "--model", &model, "--min-macro-f1", "1.1"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let crossed = stance(&["evaluate", &data, "--label", "label", "--group", "article", "--cross-validate", "3"]);
+    assert_eq!(crossed.status.code(), Some(0), "{}", stderr(&crossed));
+}
+
+#[test]
+fn an_explanation_adds_up() {
+    let bench = Bench::new();
+    let output = stance(&["explain", "--model", &bench.train(), "the ministry rejects it", "--top", "3"]);
+    let text = stdout(&output);
+    let number = |line: &str| line.split_whitespace().next().unwrap().parse::<f64>().unwrap();
+    let score: f64 = text.split("score ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let sum: f64 = text.lines().skip(1).map(number).sum();
+    assert!((sum - score).abs() < 1e-5, "{text}");
+}
+
+#[test]
+fn settings_of_a_model_repeat_its_training() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let settings = bench.write("s.toml", &stance(&["inspect", &model, "--settings"]).stdout);
+    let again = bench.arg("again.stance");
+    let output =
+        stance(&["train", &bench.arg("train.csv"), "--label", "label", "--group", "article", "--settings", &settings, "--model", &again, "--quiet"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(std::fs::read(&model).unwrap(), std::fs::read(&again).unwrap());
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    Bench::new().refuses_to_train(b"", &[], &["bad.csv", "empty"]);
+}
+
+#[test]
+fn a_table_without_a_text_column_is_refused() {
+    Bench::new().refuses_to_train(b"words,label\nx,a\n", &[], &["text column", "words, label", "--text"]);
+}
+
+#[test]
+fn a_double_header_is_refused() {
+    Bench::new().refuses_to_train(b"text,label,text\nx,a,y\n", &[], &["bad.csv:1", "text"]);
+}
+
+#[test]
+fn one_class_only_is_refused() {
+    Bench::new().refuses_to_train(b"text,label\nx y,a\nz w,a\n", &[], &["one class only", "label"]);
+}
+
+#[test]
+fn fewer_rows_than_classes_are_refused() {
+    Bench::new().refuses_to_train(b"text,label\nx y,a\nz w,b\nu v,c\n", &[], &["too few rows"]);
+}
+
+#[test]
+fn one_group_for_everything_is_said_and_trained_without_calibration() {
+    let bench = Bench::new();
+    let data = bench.write("one.csv", b"text,label,g\nyes we can,a,x\nno we cannot,b,x\nyes they can,a,x\nno they cannot,b,x\n");
+    let output = stance(&["train", &data, "--label", "label", "--group", "g", "--model", &bench.arg("one.stance")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("only 1 group"), "{}", stderr(&output));
+    let crossed = stance(&["evaluate", &data, "--label", "label", "--group", "g", "--cross-validate", "2"]);
+    assert_eq!(crossed.status.code(), Some(2));
+    assert!(stderr(&crossed).contains("too few groups"), "{}", stderr(&crossed));
+}
+
+#[test]
+fn bad_rows_are_listed_and_good_rows_labelled() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let mut table = b"id,text\n1,it rejects\n2,three,fields\n3,it welcomes\n4,\xff\xfe\n5,nul \0 byte\n6,it rejects\n7,\xc5\x81\xc3\xb3d\xc5\xba\n".to_vec();
+    table.extend_from_slice("8,Łódź\n".as_bytes());
+    let data = bench.write("rows.csv", &table);
+    let rejects = bench.arg("rejects.csv");
+    let output = stance(&["predict", &data, "--model", &model, "--rejects", &rejects]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stdout(&output);
+    let ids: Vec<&str> = text.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
+    assert_eq!(ids, ["1", "3", "6", "7", "8"], "{text}");
+    let listed = std::fs::read_to_string(rejects).unwrap();
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    assert!(listed.contains(",3,") && listed.contains(",5,") && listed.contains(",6,"), "{listed}");
+}
+
+#[test]
+fn a_row_of_fifty_megabytes_is_refused_and_its_neighbours_stay() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let mut table = b"text\nit rejects\n\"".to_vec();
+    table.resize(table.len() + (51 << 20), b'x');
+    table.extend_from_slice(b"\"\nit welcomes\n");
+    let data = bench.write("long.csv", &table);
+    let output = stance(&["predict", &data, "--model", &model]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 3);
+    assert!(stderr(&output).contains(":3"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_unknown_label_at_evaluation_is_refused_with_the_known_ones() {
+    let bench = Bench::new();
+    let data = bench.write("eval.csv", b"text,label,article\nit rejects,against,a\nit welcomes,maybe,b\n");
+    let output = stance(&["evaluate", &data, "--model", &bench.train()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("eval.csv:3") && stderr(&output).contains("against, favor") && stderr(&output).contains("maybe"), "{}", stderr(&output));
+}
+
+#[test]
+fn damaged_models_are_refused_by_name() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let bytes = std::fs::read(&model).unwrap();
+    let data = bench.arg("train.csv");
+    for (name, damaged) in [("cut", bytes[..bytes.len() / 2].to_vec()), ("csv", b"text,label\n".to_vec()), ("empty", Vec::new())] {
+        let path = bench.write(name, &damaged);
+        let output = stance(&["predict", &data, "--model", &path]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(name), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_one_clear_error() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    let missing = stance(&["predict", &data, "--model", &model, "--output", "/no/such/directory/out.csv"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains("/no/such/directory"), "{}", stderr(&missing));
+    if Path::new("/dev/full").exists() {
+        let full = stance(&["predict", &data, "--model", &model, "--output", "/dev/full"]);
+        assert_eq!(full.status.code(), Some(2));
+        assert!(stderr(&full).contains("/dev/full"), "{}", stderr(&full));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_is_no_error() {
+    use std::process::Stdio;
+    let bench = Bench::new();
+    let model = bench.train();
+    let mut table = String::from("text\n");
+    (0..200_000).for_each(|i| table += &format!("the ministry rejects offer {i}\n"));
+    let data = bench.write("big.csv", table.as_bytes());
+    let program = assert_cmd::cargo::cargo_bin("stance");
+    let mut child =
+        std::process::Command::new(program).args(["predict", &data, "--model", &model]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn check_finds_what_is_wrong() {
+    let bench = Bench::new();
+    let data = bench.write("c.csv", b"text,label,article\nthe river treaty must be honoured now,a,x\nthe river treaty must be honoured today,b,y\nsame,a,x\nsame,b,y\n");
+    let output = stance(&["check", &data, "--label", "label", "--group", "article"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("same text, other label (label 1): 1"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("near-duplicates of different groups (0 across splits): 2"), "{}", stdout(&output));
+    let annotated = bench.write("a.csv", b"first,second\nyes,yes\nno,no\nyes,no\nno,no\n");
+    let output = stance(&["check", &annotated, "--annotators", "first,second"]);
+    assert!(stdout(&output).contains("Cohen's kappa, first and second: 0.5000"), "{}", stdout(&output));
+}
+
+#[test]
+fn completions_and_manual_are_printed() {
+    assert!(stdout(&stance(&["completions", "bash"])).contains("stance"));
+    assert!(stdout(&stance(&["man"])).contains(".TH"));
+}
