@@ -86,7 +86,13 @@ impl Labeller<'_> {
     /// # Errors
     ///
     /// If reading or writing fails. Rows that cannot be labelled go to `rejects`.
-    pub fn label_table(&self, reader: &mut TableReader, writer: &mut TableWriter, rejects: &mut Rejects, progress: &dyn Fn(u64)) -> Result<u64> {
+    pub fn label_table(
+        &self,
+        reader: &mut TableReader,
+        writer: &mut TableWriter,
+        rejects: &mut Rejects,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64> {
         let (mut current, mut next) = (RowBatch::new(), RowBatch::new());
         let path = reader.source().path().to_path_buf();
         let layout = writer.layout();
@@ -130,7 +136,15 @@ impl Labeller<'_> {
             .collect()
     }
 
-    fn push_row(&self, batch: &RowBatch, row: usize, answers: &[Answer], scratch: &Scratch, layout: &RowLayout, buffer: &mut RowBuffer) {
+    fn push_row(
+        &self,
+        batch: &RowBatch,
+        row: usize,
+        answers: &[Answer],
+        scratch: &Scratch,
+        layout: &RowLayout,
+        buffer: &mut RowBuffer,
+    ) {
         let mut sets: Vec<(String, &str)> = Vec::new();
         if let Some(alpha) = self.options.abstain {
             sets.extend(answers.iter().enumerate().map(|(head, answer)| self.prediction_set(head, answer, alpha, scratch)));

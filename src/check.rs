@@ -71,7 +71,9 @@ pub fn conflicts(rows: &[CheckedRow], head: usize) -> Vec<(usize, usize)> {
     let mut conflicts = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         match first_of.get(row.text.as_str()) {
-            Some(&first) if rows[first].group != row.group && rows[first].labels[head] != row.labels[head] => conflicts.push((first, i)),
+            Some(&first) if rows[first].group != row.group && rows[first].labels[head] != row.labels[head] => {
+                conflicts.push((first, i))
+            }
             Some(_) => {}
             None => {
                 first_of.insert(&row.text, i);
@@ -204,7 +206,8 @@ mod tests {
         let sets = word_sets(&rows);
         let mut expected = Vec::new();
         for second in 0..rows.len() {
-            expected.extend((0..second).filter(|&first| jaccard(&sets[first], &sets[second]) >= NEAR).map(|first| (first, second)));
+            expected
+                .extend((0..second).filter(|&first| jaccard(&sets[first], &sets[second]) >= NEAR).map(|first| (first, second)));
         }
         assert_eq!(near_duplicates(&rows).iter().map(|p| (p.first, p.second)).collect::<Vec<_>>(), expected);
         assert!(!expected.is_empty());

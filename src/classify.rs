@@ -73,7 +73,8 @@ impl Classifier {
     pub fn new(predictor: Predictor, holders: Option<HolderFinder>) -> Result<Self> {
         let task = &predictor.model().meta().task;
         let stance = task.heads.iter().position(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
-        let heads = stance.and_then(|stance| task.heads[stance].given.as_ref().and_then(|g| task.head(g)).map(|topic| Heads { topic, stance }));
+        let heads = stance
+            .and_then(|stance| task.heads[stance].given.as_ref().and_then(|g| task.head(g)).map(|topic| Heads { topic, stance }));
         let heads = heads.ok_or_else(|| {
             Error::model("the model cannot classify articles")
                 .expected("a head that is given another, as stance given topic")
@@ -91,7 +92,8 @@ impl Classifier {
     pub fn builtin() -> Self {
         let predictor = Predictor::new(crate::Model::builtin());
         let ranker = Predictor::new(crate::Model::builtin_holders());
-        Self::new(predictor, Some(HolderFinder::new(holders::Gazetteer::builtin(), ranker))).expect("the compiled-in model has both heads")
+        Self::new(predictor, Some(HolderFinder::new(holders::Gazetteer::builtin(), ranker)))
+            .expect("the compiled-in model has both heads")
     }
 
     /// Renames holders: pairs of a canonical name and the one that is wanted.
@@ -134,7 +136,10 @@ impl Classifier {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> ClassifyScratch {
-        ClassifyScratch { model: self.predictor.scratch(), holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default() }
+        ClassifyScratch {
+            model: self.predictor.scratch(),
+            holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default(),
+        }
     }
 
     /// All statements of an article, in text order.
@@ -223,7 +228,8 @@ impl Classifier {
             if let Some((finder, read)) = &read
                 && Some(topic) != self.none_topic()
             {
-                let (holder, mode) = finder.find(read, &self.topics()[topic], &self.stances()[stance.class], state, &mut scratch.holders);
+                let (holder, mode) =
+                    finder.find(read, &self.topics()[topic], &self.stances()[stance.class], state, &mut scratch.holders);
                 statement.mode = Some(mode);
                 if let Some(holder) = holder {
                     statement.holder = Some(self.alias(holder.name));

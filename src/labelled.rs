@@ -73,7 +73,10 @@ impl Columns {
     pub fn find(task: &Task, names: &[String], text: usize, needs_labels: bool) -> Result<Self> {
         let find = |name: &str| {
             names.iter().position(|n| n == name).ok_or_else(|| {
-                Error::input("no such column").in_column(name).expected(format!("one of {}", names.join(", "))).help("check the spelling in the task or the flag")
+                Error::input("no such column")
+                    .in_column(name)
+                    .expected(format!("one of {}", names.join(", ")))
+                    .help("check the spelling in the task or the flag")
             })
         };
         let label = |column: &str| if needs_labels { find(column).map(Some) } else { Ok(names.iter().position(|n| n == column)) };
@@ -87,7 +90,12 @@ impl Columns {
         };
         Ok(Self {
             text,
-            group: task.group.as_deref().map(|g| if needs_labels { find(g).map(Some) } else { Ok(names.iter().position(|n| n == g)) }).transpose()?.flatten(),
+            group: task
+                .group
+                .as_deref()
+                .map(|g| if needs_labels { find(g).map(Some) } else { Ok(names.iter().position(|n| n == g)) })
+                .transpose()?
+                .flatten(),
             unit: task.unit.iter().filter_map(|u| names.iter().position(|n| n == u)).collect(),
             target: task.target.as_deref().map(find).transpose()?,
             span: task.target_span.as_ref().map(|(start, end)| Ok::<_, Error>((find(start)?, find(end)?))).transpose()?,
@@ -107,7 +115,10 @@ impl Columns {
         if let Some((start, end)) = self.span {
             let position = |column: usize| {
                 field(column).trim().parse::<usize>().map_err(|_| {
-                    Error::input("not a position in the text").in_column(&self.names[column]).expected("a whole number").found(format!("{:?}", field(column)))
+                    Error::input("not a position in the text")
+                        .in_column(&self.names[column])
+                        .expected("a whole number")
+                        .found(format!("{:?}", field(column)))
                 })
             };
             return byte_span(text, position(start)?, position(end)?).map(Some).ok_or_else(|| {
@@ -172,7 +183,10 @@ impl LabelledBuilder {
     pub fn push<'r>(&mut self, field: impl Fn(usize) -> &'r str) -> Result<()> {
         for (column, name) in self.columns.labels.iter().flatten().map(|&c| (c, &self.columns.names[c])) {
             if field(column).trim().is_empty() {
-                return Err(Error::labels("the label is empty").in_column(name).expected("a label").help("fill it in or remove the row"));
+                return Err(Error::labels("the label is empty")
+                    .in_column(name)
+                    .expected("a label")
+                    .help("fill it in or remove the row"));
             }
         }
         let target = self.columns.target_of(&field)?;

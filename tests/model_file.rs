@@ -19,7 +19,8 @@ fn data(task: &Task) -> Labelled {
     for i in 0..90 {
         let (subject, topic) = subjects[i % 3];
         let (verb, stance) = verbs[i / 3 % 3];
-        let row = [format!("a{}", i / 6), format!("The ministry {verb} the {subject} of day {i}"), topic.to_owned(), stance.to_owned()];
+        let row =
+            [format!("a{}", i / 6), format!("The ministry {verb} the {subject} of day {i}"), topic.to_owned(), stance.to_owned()];
         builder.push(|c| row[c].as_str()).unwrap();
     }
     builder.finish()
@@ -108,7 +109,8 @@ fn a_learnt_task_is_solved() {
 fn contributions_add_up_to_the_score() {
     let predictor = Predictor::new(stancekit::Model::builtin());
     let mut scratch = predictor.scratch();
-    for text in ["India ruled out mediation by any third party.", "", "Aid reached the camps; nobody thanked anybody.", "zzz qqq"] {
+    for text in ["India ruled out mediation by any third party.", "", "Aid reached the camps; nobody thanked anybody.", "zzz qqq"]
+    {
         predictor.read(Passage::from(text), &mut scratch);
         for (head, given) in [(0, None), (1, Some(3))] {
             let answer = predictor.answer(head, given, &scratch);

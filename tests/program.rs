@@ -51,7 +51,8 @@ impl Bench {
 
     fn train(&self) -> String {
         let model = self.arg("m.stance");
-        let output = stance(&["train", &self.arg("train.csv"), "--label", "label", "--group", "article", "--model", &model, "--quiet"]);
+        let output =
+            stance(&["train", &self.arg("train.csv"), "--label", "label", "--group", "article", "--model", &model, "--quiet"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         model
     }
@@ -93,7 +94,19 @@ fn threads_change_no_byte_of_model_and_predictions() {
     let mut first: Option<(Vec<u8>, Vec<u8>)> = None;
     for threads in ["1", "2", "4", "2"] {
         let model = bench.arg("t.stance");
-        let trained = stance(&["train", &data, "--label", "label", "--group", "article", "--model", &model, "--quiet", "--threads", threads]);
+        let trained = stance(&[
+            "train",
+            &data,
+            "--label",
+            "label",
+            "--group",
+            "article",
+            "--model",
+            &model,
+            "--quiet",
+            "--threads",
+            threads,
+        ]);
         assert_eq!(trained.status.code(), Some(0), "{}", stderr(&trained));
         let predicted = stance(&["predict", &data, "--model", &model, "--threads", threads]).stdout;
         let both = (std::fs::read(&model).unwrap(), predicted);
@@ -125,7 +138,11 @@ fn records_have_the_agreed_columns() {
 #[test]
 fn standard_input_is_read() {
     let mut command = Command::cargo_bin("stance").unwrap();
-    let output = command.args(["classify", "-", "--format", "csv"]).write_stdin("India ruled out mediation by a third party.\n").output().unwrap();
+    let output = command
+        .args(["classify", "-", "--format", "csv"])
+        .write_stdin("India ruled out mediation by a third party.\n")
+        .output()
+        .unwrap();
     assert!(stdout(&output).contains(",India,"), "{}", stdout(&output));
 }
 
@@ -159,8 +176,19 @@ fn settings_of_a_model_repeat_its_training() {
     let model = bench.train();
     let settings = bench.write("s.toml", &stance(&["inspect", &model, "--settings"]).stdout);
     let again = bench.arg("again.stance");
-    let output =
-        stance(&["train", &bench.arg("train.csv"), "--label", "label", "--group", "article", "--settings", &settings, "--model", &again, "--quiet"]);
+    let output = stance(&[
+        "train",
+        &bench.arg("train.csv"),
+        "--label",
+        "label",
+        "--group",
+        "article",
+        "--settings",
+        &settings,
+        "--model",
+        &again,
+        "--quiet",
+    ]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(std::fs::read(&model).unwrap(), std::fs::read(&again).unwrap());
 }
@@ -240,7 +268,11 @@ fn an_unknown_label_at_evaluation_is_refused_with_the_known_ones() {
     let data = bench.write("eval.csv", b"text,label,article\nit rejects,against,a\nit welcomes,maybe,b\n");
     let output = stance(&["evaluate", &data, "--model", &bench.train()]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("eval.csv:3") && stderr(&output).contains("against, favor") && stderr(&output).contains("maybe"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("eval.csv:3") && stderr(&output).contains("against, favor") && stderr(&output).contains("maybe"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -249,7 +281,8 @@ fn damaged_models_are_refused_by_name() {
     let model = bench.train();
     let bytes = std::fs::read(&model).unwrap();
     let data = bench.arg("train.csv");
-    for (name, damaged) in [("cut", bytes[..bytes.len() / 2].to_vec()), ("csv", b"text,label\n".to_vec()), ("empty", Vec::new())] {
+    for (name, damaged) in [("cut", bytes[..bytes.len() / 2].to_vec()), ("csv", b"text,label\n".to_vec()), ("empty", Vec::new())]
+    {
         let path = bench.write(name, &damaged);
         let output = stance(&["predict", &data, "--model", &path]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
@@ -281,8 +314,12 @@ fn a_closed_pipe_is_no_error() {
     (0..200_000).for_each(|i| table += &format!("the ministry rejects offer {i}\n"));
     let data = bench.write("big.csv", table.as_bytes());
     let program = assert_cmd::cargo::cargo_bin("stance");
-    let mut child =
-        std::process::Command::new(program).args(["predict", &data, "--model", &model]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = std::process::Command::new(program)
+        .args(["predict", &data, "--model", &model])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

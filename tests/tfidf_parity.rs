@@ -19,9 +19,14 @@ fn params(options: &Value) -> TfidfParams {
             "binary" => params.binary = value.as_bool().unwrap(),
             "lowercase" => params.lowercase = value.as_bool().unwrap(),
             "min_df" => params.min_df = DfBound::Count(value.as_u64().unwrap() as u32),
-            "max_df" => params.max_df = value.as_u64().map_or_else(|| DfBound::Share(value.as_f64().unwrap()), |n| DfBound::Count(n as u32)),
+            "max_df" => {
+                params.max_df =
+                    value.as_u64().map_or_else(|| DfBound::Share(value.as_f64().unwrap()), |n| DfBound::Count(n as u32))
+            }
             "max_features" => params.max_features = value.as_u64().map(|n| n as usize),
-            "stop_words" => params.stop_words = value.as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect(),
+            "stop_words" => {
+                params.stop_words = value.as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect()
+            }
             "norm" => params.norm = if value.as_str() == Some("l1") { Norm::L1 } else { Norm::None },
             other => panic!("unknown option {other}"),
         }
@@ -46,14 +51,16 @@ fn vocabulary_idf_and_rows_equal_scikit_learn() {
             .zip(case["idf"].as_array().unwrap())
             .map(|(name, idf)| (name.as_str().unwrap(), idf.as_f64().unwrap()))
             .collect();
-        let found: BTreeMap<&str, f64> = features.names().iter().zip(features.idf()).map(|(name, &idf)| (&**name, f64::from(idf))).collect();
+        let found: BTreeMap<&str, f64> =
+            features.names().iter().zip(features.idf()).map(|(name, &idf)| (&**name, f64::from(idf))).collect();
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}: vocabulary");
         for (ngram, idf) in &expected {
             assert!((found[ngram] - idf).abs() < TOLERANCE, "{name}: idf of {ngram:?}");
         }
         for (i, row) in case["rows"].as_array().unwrap().iter().enumerate() {
             let expected = row.as_object().unwrap();
-            let found: BTreeMap<&str, f64> = rows.row(i).iter().map(|(f, v)| (&*features.names()[f as usize], f64::from(v))).collect();
+            let found: BTreeMap<&str, f64> =
+                rows.row(i).iter().map(|(f, v)| (&*features.names()[f as usize], f64::from(v))).collect();
             assert_eq!(found.len(), expected.len(), "{name}: row {i}");
             for (ngram, value) in expected {
                 assert!((found[ngram.as_str()] - value.as_f64().unwrap()).abs() < TOLERANCE, "{name}: row {i}, {ngram:?}");

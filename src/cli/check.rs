@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use stancekit::check::{CheckedRow, agreement, conflicts, groups_across_splits, label_counts, near_duplicates, unique_four_grams};
+use stancekit::check::{
+    CheckedRow, agreement, conflicts, groups_across_splits, label_counts, near_duplicates, unique_four_grams,
+};
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::evaluate::N_SAMPLES;
 use stancekit::labelled::Columns;
@@ -66,7 +68,9 @@ impl Check {
         let text = table.text_column(&reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         let split_column = match &self.split {
-            Some(name) => Some(reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"))?),
+            Some(name) => {
+                Some(reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"))?)
+            }
             None => None,
         };
         let mut batch = RowBatch::new();
@@ -89,7 +93,11 @@ impl Check {
     /// Writes all findings; gives the number of faults.
     fn report(&self, rows: &[CheckedRow], text: &mut String) -> anyhow::Result<usize> {
         let mut n_faults = 0;
-        *text += &format!("{} rows; {:.1} % of word 4-grams occur once\n\nrows per label\n", rows.len(), 100.0 * unique_four_grams(rows));
+        *text += &format!(
+            "{} rows; {:.1} % of word 4-grams occur once\n\nrows per label\n",
+            rows.len(),
+            100.0 * unique_four_grams(rows)
+        );
         for (labels, n) in label_counts(rows) {
             let rare = if n < RARE { "  (few)" } else { "" };
             *text += &format!("  {n:>6}  {}{rare}\n", labels.join(" / "));
@@ -109,7 +117,10 @@ impl Check {
             let found = conflicts(rows, head);
             let line = |&(a, b): &(usize, usize)| {
                 let (a, b) = (&rows[a], &rows[b]);
-                format!("{} line {}: {}, {} line {}: {}: {}", a.split, a.line, a.labels[head], b.split, b.line, b.labels[head], a.text)
+                format!(
+                    "{} line {}: {}, {} line {}: {}: {}",
+                    a.split, a.line, a.labels[head], b.split, b.line, b.labels[head], a.text
+                )
             };
             section(&format!("same text, other label (label {})", head + 1), found.iter().map(line).collect());
         }
@@ -125,7 +136,8 @@ impl Check {
 
     fn annotator_report(&self, rejects: &mut Rejects) -> anyhow::Result<String> {
         let mut reader = self.table.open()?;
-        let find = |name: &String| reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"));
+        let find =
+            |name: &String| reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"));
         let columns = self.annotators.iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
         let mut batch = RowBatch::new();
         let mut units: Vec<Vec<String>> = Vec::new();
@@ -137,7 +149,10 @@ impl Check {
         for (a, b, kappa) in found.kappas {
             text += &format!("Cohen's kappa, {} and {}: {kappa:.4}\n", self.annotators[a], self.annotators[b]);
         }
-        text += &format!("Krippendorff's alpha, nominal: {:.4}  [{:.4}, {:.4}]\n", found.alpha, found.interval.low, found.interval.high);
+        text += &format!(
+            "Krippendorff's alpha, nominal: {:.4}  [{:.4}, {:.4}]\n",
+            found.alpha, found.interval.low, found.interval.high
+        );
         Ok(text)
     }
 }

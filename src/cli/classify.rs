@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use stancekit::batch::probability;
 use stancekit::classify::{Classifier, Statement};
 use stancekit::data::{
-    Article, ArticleOptions, ArticleReader, Column, ColumnNames, ColumnType, Format, Output, Role, RowBuffer, RowLayout, TableWriter, Value, expand,
+    Article, ArticleOptions, ArticleReader, Column, ColumnNames, ColumnType, Format, Output, Role, RowBuffer, RowLayout,
+    TableWriter, Value, expand,
 };
 use stancekit::holders::{Gazetteer, HolderFinder};
 use stancekit::{Model, Predictor};
@@ -121,14 +122,22 @@ impl Classify {
     }
 
     /// Every record, streamed.
-    fn write_records(&self, classifier: &Classifier, reader: ArticleReader, format: Format, common: &Common) -> anyhow::Result<ExitStatus> {
+    fn write_records(
+        &self,
+        classifier: &Classifier,
+        reader: ArticleReader,
+        format: Format,
+        common: &Common,
+    ) -> anyhow::Result<ExitStatus> {
         let output = Output::create(self.output.as_deref())?;
         let mut writer = TableWriter::new(output, format, record_columns(classifier))?;
         let layout = writer.layout();
         let push = |article: &Article, statements: &[Statement], buffer: &mut RowBuffer| {
             statements.iter().for_each(|s| push_record(classifier, article, s, &layout, buffer));
         };
-        let status = for_each_article(classifier, reader, common, RowBuffer::new, push, &mut |mut buffer| Ok(writer.write_buffer(&mut buffer)?))?;
+        let status = for_each_article(classifier, reader, common, RowBuffer::new, push, &mut |mut buffer| {
+            Ok(writer.write_buffer(&mut buffer)?)
+        })?;
         writer.finish()?;
         Ok(status)
     }
@@ -142,7 +151,11 @@ impl Classify {
             let place = Article { text: String::new(), ..article.clone() };
             found.push((self.part(article), place, statements.to_vec()));
         };
-        let status = for_each_article(classifier, reader, common, Vec::new, collect, &mut |found: Vec<(String, Article, Vec<Statement>)>| {
+        let status = for_each_article(classifier, reader, common, Vec::new, collect, &mut |found: Vec<(
+            String,
+            Article,
+            Vec<Statement>,
+        )>| {
             for (part, article, statements) in found {
                 let cells = matrices.entry(part).or_default();
                 statements.iter().filter(|s| Some(s.topic) != classifier.none_topic()).for_each(|s| cells.add(&article, s));
@@ -182,7 +195,14 @@ impl Classify {
         value.unwrap_or_else(|| "(none)".to_owned())
     }
 
-    fn list(&self, classifier: &Classifier, article: &Article, statements: &[Statement], is_coloured: bool, listing: &mut String) {
+    fn list(
+        &self,
+        classifier: &Classifier,
+        article: &Article,
+        statements: &[Statement],
+        is_coloured: bool,
+        listing: &mut String,
+    ) {
         *listing += &format!("{}{}\n", article.id, article.title.as_ref().map(|t| format!(": {t}")).unwrap_or_default());
         for s in statements {
             if Some(s.topic) == classifier.none_topic() {
@@ -320,7 +340,8 @@ fn read_aliases(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
     let mut batch = RowBatch::new();
     let mut aliases = Vec::new();
     while reader.read_batch(&mut batch, BatchLimits::default(), &mut Rejects::new().strict(true))? {
-        aliases.extend((0..batch.n_rows()).map(|row| (batch.field(row, alias).to_owned(), batch.field(row, canonical).to_owned())));
+        aliases
+            .extend((0..batch.n_rows()).map(|row| (batch.field(row, alias).to_owned(), batch.field(row, canonical).to_owned())));
     }
     Ok(aliases)
 }

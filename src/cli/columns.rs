@@ -54,9 +54,11 @@ impl TableArgs {
     /// The conditions of `--where`.
     pub fn conditions(&self, columns: &[String]) -> anyhow::Result<Vec<Condition>> {
         let parse = |condition: &String| {
-            let (name, values) = condition.split_once('=').with_context(|| format!("--where {condition:?}; expected COLUMN=VALUE"))?;
+            let (name, values) =
+                condition.split_once('=').with_context(|| format!("--where {condition:?}; expected COLUMN=VALUE"))?;
             let column = columns.iter().position(|c| c == name);
-            let column = column.with_context(|| format!("--where: no column {name:?}; expected one of {}", columns.join(", ")))?;
+            let column =
+                column.with_context(|| format!("--where: no column {name:?}; expected one of {}", columns.join(", ")))?;
             Ok(Condition { column, values: values.split(',').map(str::to_owned).collect() })
         };
         self.conditions.iter().map(parse).collect()

@@ -91,12 +91,22 @@ impl Evaluate {
         let bar = super::progress::spinner(common, "cross-validating");
         let heads = cross_validate(&task, &data, &params, k)?;
         bar.finish_and_clear();
-        let head_items = |h: stancekit::train::FoldScores| HeadItems { name: h.head, labels: h.labels, given_labels: h.given_labels, items: h.items };
+        let head_items = |h: stancekit::train::FoldScores| HeadItems {
+            name: h.head,
+            labels: h.labels,
+            given_labels: h.given_labels,
+            items: h.items,
+        };
         Ok(heads.into_iter().map(head_items).collect())
     }
 
     /// Items of every head given the true values, and of all heads together with nothing given.
-    fn score(&self, model: Option<&PathBuf>, common: &Common, rejects: &mut Rejects) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
+    fn score(
+        &self,
+        model: Option<&PathBuf>,
+        common: &Common,
+        rejects: &mut Rejects,
+    ) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
         let predictor = Predictor::new(load_model(model)?);
         let task = predictor.model().meta().task.clone();
         let mut reader = self.table.open()?;
@@ -108,7 +118,12 @@ impl Evaluate {
             .meta()
             .heads
             .iter()
-            .map(|h| HeadItems { name: h.name.clone(), labels: h.labels.clone(), given_labels: h.given_labels.clone(), items: Vec::new() })
+            .map(|h| HeadItems {
+                name: h.name.clone(),
+                labels: h.labels.clone(),
+                given_labels: h.given_labels.clone(),
+                items: Vec::new(),
+            })
             .collect();
         let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
         let (mut joint, mut groups) = (Vec::new(), BTreeMap::<String, usize>::new());
@@ -151,7 +166,14 @@ impl Evaluate {
                 if has_chain {
                     let free = answers(&predictor, &columns, &nothing_given, field, &mut scratch)?;
                     let is_right = free.iter().zip(&gold).all(|(a, &g)| a.class == g);
-                    joint.push(Item { gold: 1, predicted: usize::from(is_right), gold_probability: 1.0, confidence: 1.0, group, given: 0 });
+                    joint.push(Item {
+                        gold: 1,
+                        predicted: usize::from(is_right),
+                        gold_probability: 1.0,
+                        confidence: 1.0,
+                        group,
+                        given: 0,
+                    });
                 }
             }
             bar.inc(batch.n_rows() as u64);
@@ -176,7 +198,12 @@ impl Evaluate {
             return Ok(self.min_macro_f1.is_none_or(|least| scores.macro_f1 >= least));
         }
         let n_groups = head.items.iter().map(|i| i.group).collect::<std::collections::BTreeSet<_>>().len();
-        *text += &format!("{}: {} cases in {} groups; 95 % intervals by bootstrap over groups\n", head.name, head.items.len(), n_groups);
+        *text += &format!(
+            "{}: {} cases in {} groups; 95 % intervals by bootstrap over groups\n",
+            head.name,
+            head.items.len(),
+            n_groups
+        );
         let mut line = |name: &str, get: &dyn Fn(&Scores) -> f64| {
             *text += &format!("  {name:<28}{}\n", with_interval(get(&scores), Interval::of(samples.iter().map(get).collect())));
         };
@@ -218,9 +245,13 @@ impl Evaluate {
     fn compare(&self, other: &PathBuf, heads: &[HeadItems], common: &Common, text: &mut String) -> anyhow::Result<()> {
         let (others, _) = self.score(Some(other), common, &mut Rejects::new())?;
         for (a, b) in heads.iter().zip(&others) {
-            anyhow::ensure!(a.labels == b.labels && a.items.len() == b.items.len(), "the models do not label the same rows with the same labels");
+            anyhow::ensure!(
+                a.labels == b.labels && a.items.len() == b.items.len(),
+                "the models do not label the same rows with the same labels"
+            );
             let n = a.labels.len();
-            let comparison = compare(&a.items, &b.items, N_SAMPLES, 1, |items, weights| Scores::new(items, weights, n, &[]).macro_f1);
+            let comparison =
+                compare(&a.items, &b.items, N_SAMPLES, 1, |items, weights| Scores::new(items, weights, n, &[]).macro_f1);
             *text += &format!(
                 "{}: macro-F1 minus that of {}: {:+.4} [{:+.4}, {:+.4}], p = {:.4} (approximate randomisation over groups)\n",
                 a.name,

@@ -39,7 +39,8 @@ type LabelledSentence = (String, bool, Vec<LabelledHolder>);
 pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> {
     let mut reader = TableReader::open(&Source::file(path, None)?, &TableOptions::default())?;
     let columns = reader.columns().to_vec();
-    let find = |name: &str| columns.iter().position(|c| c == name).with_context(|| format!("{}: no column {name:?}", path.display()));
+    let find =
+        |name: &str| columns.iter().position(|c| c == name).with_context(|| format!("{}: no column {name:?}", path.display()));
     let names = ["article", "index", "title", "text", "holder", "holder_start", "holder_end", "via", "mode", "topic", "stance"];
     let at = names.iter().map(|n| find(n)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut articles: Vec<Vec<LabelledSentence>> = Vec::new();
@@ -61,7 +62,9 @@ pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> 
                 continue;
             }
             let text = field(3);
-            let byte = |points: &str| points.parse::<usize>().ok().and_then(|n| text.char_indices().map(|(i, _)| i).chain([text.len()]).nth(n));
+            let byte = |points: &str| {
+                points.parse::<usize>().ok().and_then(|n| text.char_indices().map(|(i, _)| i).chain([text.len()]).nth(n))
+            };
             let holder = LabelledHolder {
                 name: field(4).to_owned(),
                 span: byte(field(5)).zip(byte(field(6))),
@@ -94,7 +97,11 @@ pub fn train_ranker(articles: &[Vec<LabelledSentence>], gazetteer: &Gazetteer, c
     words.use_idf = false;
     words.binary = true;
     words.min_df = stancekit::features::DfBound::Count(2);
-    let mut params = TrainParams { features: FeatureParams { blocks: vec![words], hash_bits: None }, weights: WeightKind::F32, ..TrainParams::default() };
+    let mut params = TrainParams {
+        features: FeatureParams { blocks: vec![words], hash_bits: None },
+        weights: WeightKind::F32,
+        ..TrainParams::default()
+    };
     params.head.linear.c = cost;
     params.head.linear.loss = Loss::Logistic;
     Ok(train(&task, &builder.finish(), &params)?)
@@ -120,7 +127,11 @@ impl HolderScores {
 }
 
 /// Scores a finder, given the true topics and stances.
-pub fn score(articles: &[Vec<LabelledSentence>], finder: &HolderFinder, wanted: impl Fn(&LabelledHolder) -> bool) -> HolderScores {
+pub fn score(
+    articles: &[Vec<LabelledSentence>],
+    finder: &HolderFinder,
+    wanted: impl Fn(&LabelledHolder) -> bool,
+) -> HolderScores {
     let mut scores = HolderScores::default();
     let mut scratch = finder.scratch();
     for article in articles {

@@ -47,7 +47,8 @@ impl Inspect {
         for (head, meta) in predictor.model().meta().heads.iter().enumerate() {
             writeln!(out, "\nstrongest n-grams, {}", meta.name)?;
             for (class, label) in meta.labels.iter().enumerate() {
-                let names: Vec<String> = predictor.strongest(head, None, class, self.top).into_iter().map(|(name, _)| format!("{name:?}")).collect();
+                let names: Vec<String> =
+                    predictor.strongest(head, None, class, self.top).into_iter().map(|(name, _)| format!("{name:?}")).collect();
                 writeln!(out, "  {label}: {}", names.join(", "))?;
             }
         }
@@ -79,12 +80,20 @@ pub fn print_summary(model: &Model, out: &mut dyn Write) -> anyhow::Result<()> {
         "trained on {} rows ({} texts, {} groups), fingerprint {}, seed {}",
         training.n_rows, meta.n_texts, training.n_groups, training.fingerprint, training.seed
     )?;
-    let blocks: Vec<String> = meta.features.blocks.iter().map(|b| format!("{:?} {}-{}", b.analyzer, b.ngrams.0, b.ngrams.1).to_lowercase()).collect();
+    let blocks: Vec<String> =
+        meta.features.blocks.iter().map(|b| format!("{:?} {}-{}", b.analyzer, b.ngrams.0, b.ngrams.1).to_lowercase()).collect();
     let pruned = if training.n_pruned > 0 { format!(", {} pruned", training.n_pruned) } else { String::new() };
     writeln!(out, "{} features: {}{pruned}; weights {:?}", meta.n_features, blocks.join(", "), meta.weights)?;
     for (head, task) in meta.heads.iter().zip(&meta.task.heads) {
         let given = task.given.as_ref().map(|g| format!(" given {g}")).unwrap_or_default();
-        writeln!(out, "head {}{given}: {} labels, C = {}, calibration {}", head.name, head.labels.len(), head.params.linear.c, head.calibration.method)?;
+        writeln!(
+            out,
+            "head {}{given}: {} labels, C = {}, calibration {}",
+            head.name,
+            head.labels.len(),
+            head.params.linear.c,
+            head.calibration.method
+        )?;
         for (label, count) in head.labels.iter().zip(&head.counts) {
             writeln!(out, "  {count:>6}  {label}")?;
         }

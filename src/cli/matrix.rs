@@ -81,7 +81,12 @@ impl Matrix<'_> {
             }
             text = text.trim_end().to_owned() + "\n";
         }
-        let legend: Vec<String> = self.stances.iter().enumerate().map(|(s, name)| format!("{} {name}", paint(sign(name), s, self.is_coloured))).collect();
+        let legend: Vec<String> = self
+            .stances
+            .iter()
+            .enumerate()
+            .map(|(s, name)| format!("{} {name}", paint(sign(name), s, self.is_coloured)))
+            .collect();
         text + &format!("({}; the number is that of statements)\n\n", legend.join(", "))
     }
 
@@ -109,7 +114,11 @@ impl Matrix<'_> {
                 text += &format!("{holder} on {}\n", self.topics[*topic]);
                 for s in statements {
                     let sentence = s.text.split_whitespace().collect::<Vec<_>>().join(" ");
-                    text += &format!("  {:<8} {}: {sentence}\n", paint(&self.stances[s.stance], s.stance, self.is_coloured), s.article);
+                    text += &format!(
+                        "  {:<8} {}: {sentence}\n",
+                        paint(&self.stances[s.stance], s.stance, self.is_coloured),
+                        s.article
+                    );
                 }
             }
         }

@@ -183,7 +183,8 @@ impl Train {
 fn usable_folds(folds: usize, n_groups: usize, common: &Common) -> usize {
     let usable = if n_groups < 3 { 0 } else { folds.min(n_groups) };
     if usable < folds && !common.quiet {
-        let what = if usable == 0 { "probabilities are not calibrated".to_owned() } else { format!("calibrating with {usable} folds") };
+        let what =
+            if usable == 0 { "probabilities are not calibrated".to_owned() } else { format!("calibrating with {usable} folds") };
         eprintln!("stance: only {}: {what}; use a group column with more values", super::count(n_groups as u64, "group"));
     }
     usable
@@ -276,7 +277,9 @@ impl SettingArgs {
                     block.negation |= self.negation;
                     block.split_hashtags |= self.split_hashtags;
                 }
-                features.blocks.extend(params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned());
+                features.blocks.extend(
+                    params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned(),
+                );
             }
         }
         grid

@@ -2,7 +2,7 @@
 //!
 //! A block ([`TfidfParams`]) is what one `TfidfVectorizer` of scikit-learn is, with the same options and the same numbers; [`FeatureParams`] puts blocks side by
 //! side. [`Features`] is the fitted form: document frequencies are frozen, so that a text's row never depends on its neighbours in a batch.
-//! Features are known by 64-bit keys ([`hash`]) and numbered by key ([`index`]). Not here: where weights are kept and how they are added up.
+//! Features are known by 64-bit keys (`hash.rs`) and numbered by key (`index.rs`). Not here: where weights are kept and how they are added up.
 
 mod counter;
 pub(crate) mod hash;

@@ -154,7 +154,10 @@ impl TfidfParams {
             };
             let terms: Vec<String> = terms.split('|').map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).collect();
             if let Some(long) = terms.iter().find(|t| t.split(' ').count() > MAX_TERM_WORDS) {
-                return Err(Error::input("the term is too long").on_line(line).expected("at most four words").found(format!("{long:?}")));
+                return Err(Error::input("the term is too long")
+                    .on_line(line)
+                    .expected("at most four words")
+                    .found(format!("{long:?}")));
             }
             lexicon.push(LexiconClass { class: class.to_owned(), terms });
         }

@@ -276,7 +276,8 @@ impl Features {
         let n_blocks = self.extractor.n_blocks();
         let view = self.index.view();
         let mut rows = SparseRows::new(self.n_features());
-        let (mut row, mut block_hits): (Vec<(u32, f32)>, Vec<(u32, f32)>) = Default::default();
+        let mut row: Vec<(u32, f32)> = Vec::new();
+        let mut block_hits: Vec<(u32, f32)> = Vec::new();
         let mut start = 0;
         for (i, &end) in chunk.ends.iter().enumerate() {
             let params = &self.params.blocks[i % n_blocks];

@@ -153,8 +153,9 @@ impl Tables {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
         let headers = reader.headers().map_err(|e| Error::input("not a table of names").caused_by(e))?.clone();
         let column = |name: &str| headers.iter().position(|h| h == name);
-        let canonical = column("canonical")
-            .ok_or_else(|| Error::input("no such column").in_column("canonical").expected("canonical,kind,names,demonyms,seats").on_line(1))?;
+        let canonical = column("canonical").ok_or_else(|| {
+            Error::input("no such column").in_column("canonical").expected("canonical,kind,names,demonyms,seats").on_line(1)
+        })?;
         for record in reader.records() {
             let record = record.map_err(|e| Error::input("not a row of names").caused_by(e))?;
             let field = |name: &str| column(name).and_then(|c| record.get(c)).unwrap_or_default().to_owned();
@@ -199,11 +200,37 @@ impl Tables {
 fn offices() -> Result<HashMap<String, Office>> {
     /// Bodies that speak for their state; all others of the kind `body` have positions of their own.
     const STATE_BODIES: [&str; 31] = [
-        "government", "cabinet", "ministry", "foreign ministry", "defence ministry", "defense ministry", "interior ministry", "home ministry",
-        "finance ministry", "trade ministry", "commerce ministry", "energy ministry", "water ministry", "irrigation ministry", "culture ministry",
-        "foreign office", "home office", "state department", "presidency", "presidential palace", "prime minister's office",
-        "external affairs ministry", "ministry of external affairs", "ministry of foreign affairs", "ministry of defence", "administration",
-        "authorities", "regime", "embassy", "high commission", "mission",
+        "government",
+        "cabinet",
+        "ministry",
+        "foreign ministry",
+        "defence ministry",
+        "defense ministry",
+        "interior ministry",
+        "home ministry",
+        "finance ministry",
+        "trade ministry",
+        "commerce ministry",
+        "energy ministry",
+        "water ministry",
+        "irrigation ministry",
+        "culture ministry",
+        "foreign office",
+        "home office",
+        "state department",
+        "presidency",
+        "presidential palace",
+        "prime minister's office",
+        "external affairs ministry",
+        "ministry of external affairs",
+        "ministry of foreign affairs",
+        "ministry of defence",
+        "administration",
+        "authorities",
+        "regime",
+        "embassy",
+        "high commission",
+        "mission",
     ];
     let mut offices = HashMap::new();
     let mut reader = csv::Reader::from_reader(OFFICES.as_bytes());

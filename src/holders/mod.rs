@@ -1,7 +1,7 @@
 //! Who holds a stance: from a sentence in its article to a party, by name.
 //!
-//! Three steps. [`phrases`] finds what may name a party, by a gazetteer ([`Gazetteer`]) and the shape of words. [`Article`] follows the article and knows whom
-//! a surname, "the minister" or "he" stands for. [`rank`] chooses among the phrases with a linear model that was trained on labelled articles. The spans are bytes of
+//! Three steps. `phrases.rs` finds what may name a party, by a gazetteer ([`Gazetteer`]) and the shape of words. [`Article`] follows the article and knows whom
+//! a surname, "the minister" or "he" stands for. `rank.rs` chooses among the phrases with a linear model that was trained on labelled articles. The spans are bytes of
 //! the text that the sentences came from.
 
 mod gazetteer;
@@ -114,7 +114,14 @@ impl HolderFinder {
     }
 
     /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported.
-    pub fn find(&self, sentence: &Sentence<'_>, topic: &str, stance: &str, article: &mut Article, scratch: &mut Scratch) -> (Option<Holder>, Mode) {
+    pub fn find(
+        &self,
+        sentence: &Sentence<'_>,
+        topic: &str,
+        stance: &str,
+        article: &mut Article,
+        scratch: &mut Scratch,
+    ) -> (Option<Holder>, Mode) {
         let view = sentence.view(article, topic, stance);
         let (candidate, _) = rank::choose(&view, &self.ranker, scratch);
         let chosen = match &candidate {
@@ -140,7 +147,10 @@ fn read<'a>(gazetteer: &Gazetteer, text: &'a str, offset: usize, is_headline: bo
         resolved.push(name);
         spans.push(span);
     }
-    let subject = phrases.iter().position(|p| !matches!(p.kind, PhraseKind::Pronoun | PhraseKind::Both)).filter(|&i| phrases[i].words.0 <= 2);
+    let subject = phrases
+        .iter()
+        .position(|p| !matches!(p.kind, PhraseKind::Pronoun | PhraseKind::Both))
+        .filter(|&i| phrases[i].words.0 <= 2);
     if let Some(i) = subject
         && let Some(name) = &resolved[i]
     {
@@ -165,7 +175,11 @@ impl Article {
 
     /// Whom a phrase stands for, and where that party is named.
     fn resolve(&mut self, phrase: &Phrase, here: (usize, usize)) -> (Option<String>, (usize, usize)) {
-        let known = phrase.surname.as_ref().and_then(|s| self.surnames.iter().rev().find(|(name, _)| name == s)).map(|(_, party)| party.clone());
+        let known = phrase
+            .surname
+            .as_ref()
+            .and_then(|s| self.surnames.iter().rev().find(|(name, _)| name == s))
+            .map(|(_, party)| party.clone());
         let speaks = matches!(phrase.office, Some(Office::OfState | Office::StateBody));
         let (name, span) = match phrase.kind {
             PhraseKind::Party => (phrase.canonical.clone(), here),
@@ -185,7 +199,11 @@ impl Article {
         if let Some(party) = &name {
             if phrase.kind != PhraseKind::Pronoun && phrase.kind != PhraseKind::Both {
                 self.last_mention = Some((party.clone(), here));
-                if speaks && phrase.kind == PhraseKind::Office && phrase.text.contains(' ') && !self.surnames.iter().any(|(name, _)| *name == phrase.text) {
+                if speaks
+                    && phrase.kind == PhraseKind::Office
+                    && phrase.text.contains(' ')
+                    && !self.surnames.iter().any(|(name, _)| *name == phrase.text)
+                {
                     self.surnames.push((phrase.text.clone(), party.clone()));
                 }
                 if speaks {

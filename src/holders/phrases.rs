@@ -58,14 +58,87 @@ const COUNTRY_WORDS: [&str; 8] = ["country", "nation", "kingdom", "republic", "i
 const PAIR_WORDS: [&str; 7] = ["sides", "governments", "capitals", "countries", "neighbours", "neighbors", "parties"];
 /// Capitalised because they open a sentence, not because they name something.
 const OPENERS: [&str; 60] = [
-    "A", "After", "All", "Although", "An", "And", "Any", "As", "Asked", "At", "Before", "But", "By", "Despite", "Even", "For", "From", "He", "Her",
-    "Here", "His", "How", "However", "I", "If", "In", "It", "Its", "Last", "Later", "Meanwhile", "Most", "Neither", "No", "Nobody", "None", "Not",
-    "Nothing", "Now", "Of", "On", "Once", "One", "Only", "Or", "Our", "Several", "She", "Since", "So", "Some", "That", "The", "Their", "There",
-    "They", "This", "To", "What", "When",
+    "A",
+    "After",
+    "All",
+    "Although",
+    "An",
+    "And",
+    "Any",
+    "As",
+    "Asked",
+    "At",
+    "Before",
+    "But",
+    "By",
+    "Despite",
+    "Even",
+    "For",
+    "From",
+    "He",
+    "Her",
+    "Here",
+    "His",
+    "How",
+    "However",
+    "I",
+    "If",
+    "In",
+    "It",
+    "Its",
+    "Last",
+    "Later",
+    "Meanwhile",
+    "Most",
+    "Neither",
+    "No",
+    "Nobody",
+    "None",
+    "Not",
+    "Nothing",
+    "Now",
+    "Of",
+    "On",
+    "Once",
+    "One",
+    "Only",
+    "Or",
+    "Our",
+    "Several",
+    "She",
+    "Since",
+    "So",
+    "Some",
+    "That",
+    "The",
+    "Their",
+    "There",
+    "They",
+    "This",
+    "To",
+    "What",
+    "When",
 ];
 const DAYS_AND_MONTHS: [&str; 19] = [
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// The words of a sentence, with gazetteer hits as single words.
@@ -145,7 +218,8 @@ pub(crate) fn phrases(sentence: &str, words: &[WordAt<'_>], gazetteer: &Gazettee
 
 fn is_name(word: &WordAt<'_>, position: usize) -> bool {
     let bare = bare(word.text);
-    word.is_capital && !(position == 0 && OPENERS.contains(&bare)) && !DAYS_AND_MONTHS.contains(&bare) && !(OPENERS.contains(&bare) && bare.len() < 5)
+    let is_opener = OPENERS.contains(&bare) && (position == 0 || bare.len() < 5);
+    word.is_capital && !is_opener && !DAYS_AND_MONTHS.contains(&bare)
 }
 
 /// Whether the word after `last` belongs to the phrase that began at `first`.
@@ -158,7 +232,8 @@ fn continues(words: &[WordAt<'_>], first: usize, last: usize, sentence: &str) ->
     let next_is_head = next.office.is_some() || is_name(next, last + 1);
     // Two parties side by side are two phrases, but for "Indian" before a body: "Indian Congress".
     if next.hit.is_some() {
-        return words[first..=last].iter().all(|w| w.hit.is_none()) && here.office.is_none() || here.hit.is_some_and(|h| h.form == NameForm::Demonym);
+        return words[first..=last].iter().all(|w| w.hit.is_none()) && here.office.is_none()
+            || here.hit.is_some_and(|h| h.form == NameForm::Demonym);
     }
     if next_is_head {
         return true;
@@ -166,16 +241,52 @@ fn continues(words: &[WordAt<'_>], first: usize, last: usize, sentence: &str) ->
     let bridges = matches!(next.text, "of" | "for" | "and" | "de" | "al" | "bin");
     let after = words.get(last + 2);
     match next.text {
-        "of" | "for" => (here.office.is_some() || here.is_capital) && after.is_some_and(|w| (w.is_capital && w.hit.is_none()) || matches!(w.text, "the" | "state")),
+        "of" | "for" => {
+            (here.office.is_some() || here.is_capital)
+                && after.is_some_and(|w| (w.is_capital && w.hit.is_none()) || matches!(w.text, "the" | "state"))
+        }
         "the" => here.text == "of" || here.text == "for",
-        "and" => here.is_capital && here.hit.is_none() && here.office.is_none() && after.is_some_and(|w| w.office.is_some()) && last > first,
+        "and" => {
+            here.is_capital
+                && here.hit.is_none()
+                && here.office.is_none()
+                && after.is_some_and(|w| w.office.is_some())
+                && last > first
+        }
         _ if bridges => after.is_some_and(|w| w.is_capital),
         // One lower-case word between a party and its office: "Kenyan water minister".
         lower => {
             (here.hit.is_some() || here.is_possessive || here.is_capital || last > first)
                 && lower.chars().all(|c| c.is_lowercase() || c == '-')
                 && after.is_some_and(|w| w.office.is_some() && !w.is_capital)
-                && !matches!(lower, "said" | "says" | "told" | "that" | "to" | "in" | "on" | "with" | "by" | "is" | "was" | "were" | "has" | "had" | "will" | "from" | "as" | "at" | "or" | "its" | "his" | "her" | "their" | "a" | "an")
+                && !matches!(
+                    lower,
+                    "said"
+                        | "says"
+                        | "told"
+                        | "that"
+                        | "to"
+                        | "in"
+                        | "on"
+                        | "with"
+                        | "by"
+                        | "is"
+                        | "was"
+                        | "were"
+                        | "has"
+                        | "had"
+                        | "will"
+                        | "from"
+                        | "as"
+                        | "at"
+                        | "or"
+                        | "its"
+                        | "his"
+                        | "her"
+                        | "their"
+                        | "a"
+                        | "an"
+                )
         }
     }
 }
@@ -216,7 +327,12 @@ fn phrase(sentence: &str, words: &[WordAt<'_>], first: usize, last: usize, gazet
     let inside = &words[first..=last];
     let hit = inside.iter().find_map(|w| w.hit);
     let office = inside.iter().rev().find_map(|w| w.office);
-    let names: Vec<&WordAt<'_>> = inside.iter().enumerate().filter(|(i, w)| w.hit.is_none() && w.office.is_none() && is_name(w, first + i)).map(|(_, w)| w).collect();
+    let names: Vec<&WordAt<'_>> = inside
+        .iter()
+        .enumerate()
+        .filter(|(i, w)| w.hit.is_none() && w.office.is_none() && is_name(w, first + i))
+        .map(|(_, w)| w)
+        .collect();
     let surname = names.last().map(|w| bare(w.text).to_owned());
     let kind = match (hit, names.is_empty(), office) {
         (Some(_), ..) => PhraseKind::Party,
@@ -225,7 +341,9 @@ fn phrase(sentence: &str, words: &[WordAt<'_>], first: usize, last: usize, gazet
     };
     // An office in lower case without article or party is mostly a common noun: it needs a determiner before it.
     let before = first.checked_sub(1).map(|i| &words[i]);
-    let determiner = before.filter(|w| DETERMINERS.contains(&w.text.to_lowercase().as_str()) && sentence[w.end..words[first].start].trim().is_empty());
+    let determiner = before.filter(|w| {
+        DETERMINERS.contains(&w.text.to_lowercase().as_str()) && sentence[w.end..words[first].start].trim().is_empty()
+    });
     let start = determiner.filter(|w| !matches!(w.text, "both" | "two")).map_or(words[first].start, |w| w.start);
     let is_possessive = words[last].is_possessive;
     let end = words[first..=last].last().map(|w| w.start + bare(&sentence[w.start..w.end]).len())?;
@@ -247,7 +365,18 @@ fn phrase(sentence: &str, words: &[WordAt<'_>], first: usize, last: usize, gazet
         (None, None) => None,
     };
     let text = sentence[words[first].start..end].to_lowercase();
-    Some(Phrase { start, end, kind, text, canonical, form: hit.map(|h| h.form), office, surname, words: (first, last), is_possessive })
+    Some(Phrase {
+        start,
+        end,
+        kind,
+        text,
+        canonical,
+        form: hit.map(|h| h.form),
+        office,
+        surname,
+        words: (first, last),
+        is_possessive,
+    })
 }
 
 #[cfg(test)]

@@ -11,21 +11,157 @@ use crate::predict::{Predictor, Scratch};
 
 /// Verbs and nouns that report what someone says or thinks, by stem.
 const REPORTING: [&str; 64] = [
-    "said", "say", "says", "saying", "told", "tell", "tells", "stated", "states", "announced", "announce", "announces", "declared", "declares",
-    "insisted", "insists", "argued", "argues", "warned", "warns", "added", "adds", "noted", "notes", "claimed", "claims", "asserted", "maintains",
-    "maintained", "acknowledged", "conceded", "admitted", "admits", "confirmed", "confirms", "denied", "denies", "explained", "replied", "answered",
-    "asked", "asks", "wrote", "writes", "tweeted", "posted", "remarked", "muttered", "quipped", "shouted", "signalled", "hinted", "suggested",
-    "suggests", "reiterated", "repeated", "vowed", "vows", "pledged", "promised", "threatened", "according", "believes", "thinks",
+    "said",
+    "say",
+    "says",
+    "saying",
+    "told",
+    "tell",
+    "tells",
+    "stated",
+    "states",
+    "announced",
+    "announce",
+    "announces",
+    "declared",
+    "declares",
+    "insisted",
+    "insists",
+    "argued",
+    "argues",
+    "warned",
+    "warns",
+    "added",
+    "adds",
+    "noted",
+    "notes",
+    "claimed",
+    "claims",
+    "asserted",
+    "maintains",
+    "maintained",
+    "acknowledged",
+    "conceded",
+    "admitted",
+    "admits",
+    "confirmed",
+    "confirms",
+    "denied",
+    "denies",
+    "explained",
+    "replied",
+    "answered",
+    "asked",
+    "asks",
+    "wrote",
+    "writes",
+    "tweeted",
+    "posted",
+    "remarked",
+    "muttered",
+    "quipped",
+    "shouted",
+    "signalled",
+    "hinted",
+    "suggested",
+    "suggests",
+    "reiterated",
+    "repeated",
+    "vowed",
+    "vows",
+    "pledged",
+    "promised",
+    "threatened",
+    "according",
+    "believes",
+    "thinks",
 ];
 /// Verbs by which a party takes a position or acts on one.
 const STANCE: [&str; 84] = [
-    "rejected", "rejects", "reject", "refused", "refuses", "refuse", "opposed", "opposes", "oppose", "condemned", "condemns", "condemn", "denounced",
-    "denounces", "criticised", "criticized", "backed", "backs", "back", "supported", "supports", "support", "endorsed", "endorses", "welcomed",
-    "welcomes", "welcome", "called", "calls", "urged", "urges", "demanded", "demands", "demand", "wants", "want", "wanted", "sought", "seeks", "seek",
-    "offered", "offers", "offer", "accepted", "accepts", "agreed", "agrees", "approved", "approves", "voted", "signed", "ratified", "banned", "bans",
-    "barred", "blocked", "blocks", "suspended", "suspends", "ruled", "rules", "dismissed", "dismisses", "favours", "favors", "praised", "praises",
-    "defended", "defends", "imposed", "lifted", "sent", "sends", "launched", "struck", "ordered", "withdrew", "quit", "halted", "closed", "opened",
-    "declined", "declines", "threatened",
+    "rejected",
+    "rejects",
+    "reject",
+    "refused",
+    "refuses",
+    "refuse",
+    "opposed",
+    "opposes",
+    "oppose",
+    "condemned",
+    "condemns",
+    "condemn",
+    "denounced",
+    "denounces",
+    "criticised",
+    "criticized",
+    "backed",
+    "backs",
+    "back",
+    "supported",
+    "supports",
+    "support",
+    "endorsed",
+    "endorses",
+    "welcomed",
+    "welcomes",
+    "welcome",
+    "called",
+    "calls",
+    "urged",
+    "urges",
+    "demanded",
+    "demands",
+    "demand",
+    "wants",
+    "want",
+    "wanted",
+    "sought",
+    "seeks",
+    "seek",
+    "offered",
+    "offers",
+    "offer",
+    "accepted",
+    "accepts",
+    "agreed",
+    "agrees",
+    "approved",
+    "approves",
+    "voted",
+    "signed",
+    "ratified",
+    "banned",
+    "bans",
+    "barred",
+    "blocked",
+    "blocks",
+    "suspended",
+    "suspends",
+    "ruled",
+    "rules",
+    "dismissed",
+    "dismisses",
+    "favours",
+    "favors",
+    "praised",
+    "praises",
+    "defended",
+    "defends",
+    "imposed",
+    "lifted",
+    "sent",
+    "sends",
+    "launched",
+    "struck",
+    "ordered",
+    "withdrew",
+    "quit",
+    "halted",
+    "closed",
+    "opened",
+    "declined",
+    "declines",
+    "threatened",
 ];
 const BARRIERS: [&str; 12] = ["by", "to", "with", "against", "from", "of", "on", "for", "between", "in", "over", "than"];
 
@@ -59,7 +195,8 @@ pub(crate) struct View<'a> {
 
 /// All candidates of a sentence.
 pub(crate) fn candidates(view: &View<'_>) -> Vec<Candidate> {
-    let mut all: Vec<Candidate> = (0..view.phrases.len()).filter(|&i| view.resolved[i].is_some()).map(Candidate::Phrase).collect();
+    let mut all: Vec<Candidate> =
+        (0..view.phrases.len()).filter(|&i| view.resolved[i].is_some()).map(Candidate::Phrase).collect();
     if view.earlier.is_some() {
         all.push(Candidate::Earlier);
     }
@@ -135,7 +272,9 @@ fn is_cue(word: &str) -> Option<&'static str> {
 
 /// Whether any phrase stands before a cue with nothing but a few words between.
 fn has_subject(view: &View<'_>) -> bool {
-    view.phrases.iter().any(|p| (1..=3).any(|d| view.words.get(p.words.1 + d).is_some_and(|w| is_cue(&w.text.to_lowercase()).is_some())))
+    view.phrases
+        .iter()
+        .any(|p| (1..=3).any(|d| view.words.get(p.words.1 + d).is_some_and(|w| is_cue(&w.text.to_lowercase()).is_some())))
 }
 
 fn describe_phrase(view: &View<'_>, i: usize, fact: &mut impl FnMut(&str, &str)) {
@@ -143,7 +282,11 @@ fn describe_phrase(view: &View<'_>, i: usize, fact: &mut impl FnMut(&str, &str))
     let kind = kind_name(phrase);
     let (first, last) = phrase.words;
     let before = lower(view, first.checked_sub(1));
-    let before = if matches!(before.as_str(), "the" | "a" | "an" | "its" | "their" | "his" | "her") { lower(view, first.checked_sub(2)) } else { before };
+    let before = if matches!(before.as_str(), "the" | "a" | "an" | "its" | "their" | "his" | "her") {
+        lower(view, first.checked_sub(2))
+    } else {
+        before
+    };
     let after = lower(view, Some(last + 1));
     let after_two = lower(view, Some(last + 2));
     let in_quote = view.quotes.iter().any(|(s, e)| *s <= phrase.start && phrase.end <= *e);
@@ -154,7 +297,16 @@ fn describe_phrase(view: &View<'_>, i: usize, fact: &mut impl FnMut(&str, &str))
     fact("kindbefore", &format!("{kind}{}", if BARRIERS.contains(&before.as_str()) { before.as_str() } else { "free" }));
     fact("order", &(i.min(5)).to_string());
     fact("orderkind", &format!("{}{kind}", i.min(3)));
-    fact("place", if first <= 1 { "start" } else if last + 2 >= view.words.len() { "end" } else { "middle" });
+    fact(
+        "place",
+        if first <= 1 {
+            "start"
+        } else if last + 2 >= view.words.len() {
+            "end"
+        } else {
+            "middle"
+        },
+    );
     fact("quoted", if in_quote { "yes" } else { "no" });
     fact("quotedorder", &format!("{in_quote}{}", i.min(3)));
     fact("possessive", if phrase.is_possessive { "yes" } else { "no" });
@@ -169,7 +321,8 @@ fn describe_phrase(view: &View<'_>, i: usize, fact: &mut impl FnMut(&str, &str))
     let n_same = view.resolved.iter().filter(|r| **r == view.resolved[i]).count();
     fact("times", &n_same.min(3).to_string());
     // The nearest cue behind, and what stands between.
-    let behind = (1..=8).find_map(|d| view.words.get(last + d).and_then(|w| is_cue(&w.text.to_lowercase()).map(|cue| (d, cue, w.text))));
+    let behind =
+        (1..=8).find_map(|d| view.words.get(last + d).and_then(|w| is_cue(&w.text.to_lowercase()).map(|cue| (d, cue, w.text))));
     match behind {
         Some((d, cue, word)) => {
             let crosses = view.phrases.iter().any(|p| p.words.0 > last && p.words.1 < last + d);
@@ -179,15 +332,21 @@ fn describe_phrase(view: &View<'_>, i: usize, fact: &mut impl FnMut(&str, &str))
         }
         None => fact("cuebehind", "none"),
     }
-    let ahead = (1..=5).find_map(|d| first.checked_sub(d).and_then(|at| is_cue(&view.words[at].text.to_lowercase()).map(|cue| (d, cue))));
+    let ahead =
+        (1..=5).find_map(|d| first.checked_sub(d).and_then(|at| is_cue(&view.words[at].text.to_lowercase()).map(|cue| (d, cue))));
     fact("cueahead", &ahead.map_or("none".to_owned(), |(d, cue)| format!("{cue}{}", d.min(3))));
     // Behind a closing quotation mark stands the speaker.
     let after_quote = view.quotes.iter().any(|(_, e)| *e <= phrase.start && phrase.start - e < 24);
     fact("afterquote", if after_quote { "yes" } else { "no" });
-    let passive = before == "by" && first >= 2 && view.words[..first].iter().rev().take(4).any(|w| w.text.ends_with("ed") || w.text == "out");
+    let passive = before == "by"
+        && first >= 2
+        && view.words[..first].iter().rev().take(4).any(|w| w.text.ends_with("ed") || w.text == "out");
     fact("passive", if passive { "yes" } else { "no" });
     let is_first_free = !BARRIERS.contains(&before.as_str())
-        && !view.phrases[..i].iter().enumerate().any(|(j, p)| view.resolved[j].is_some() && !BARRIERS.contains(&lower(view, p.words.0.checked_sub(1)).as_str()));
+        && !view.phrases[..i]
+            .iter()
+            .enumerate()
+            .any(|(j, p)| view.resolved[j].is_some() && !BARRIERS.contains(&lower(view, p.words.0.checked_sub(1)).as_str()));
     fact("firstfree", if is_first_free { "yes" } else { "no" });
 }
 

@@ -9,9 +9,9 @@ use linfa::traits::Fit;
 use linfa_logistic::MultiLogisticRegression;
 use ndarray::{Array1, Array2};
 
-use super::rng::SplitMix64;
 use super::{LinearModel, Problem, Targets};
 use crate::error::{Error, Result};
+use crate::random::Random;
 use crate::sparse::SparseRows;
 
 /// How many columns the features are reduced to, and how.
@@ -114,10 +114,11 @@ fn reduce(rows: &SparseRows, params: &BaselineParams) -> Result<Map> {
         }
         Reduction::Hashing { n_columns } => {
             let place = |feature: usize| {
-                let bits = SplitMix64::new(params.seed ^ (feature as u64) << 20).next();
+                let bits = Random::new(params.seed ^ (feature as u64) << 20).next_u64();
                 ((bits >> 1) as usize % n_columns) as u32
             };
-            let sign = |feature: usize| if SplitMix64::new(!params.seed ^ (feature as u64) << 20).next() & 1 == 0 { 1.0 } else { -1.0 };
+            let sign =
+                |feature: usize| if Random::new(!params.seed ^ (feature as u64) << 20).next_u64() & 1 == 0 { 1.0 } else { -1.0 };
             Ok(Map::Hashed { columns: (0..rows.n_columns()).map(|f| (place(f), sign(f))).collect(), n: n_columns })
         }
         Reduction::Svd { n_components, n_iterations } => {
@@ -167,7 +168,7 @@ const OVERSAMPLING: usize = 10;
 /// The first `n` right singular vectors, feature by feature.
 fn right_singular_vectors(rows: &SparseRows, n: usize, n_iterations: usize, seed: u64) -> Vec<f32> {
     let width = (n + OVERSAMPLING).min(rows.n_rows()).min(rows.n_columns());
-    let mut rng = SplitMix64::new(seed);
+    let mut rng = Random::new(seed);
     let mut range: Vec<f64> = (0..rows.n_rows() * width).map(|_| rng.normal()).collect();
     orthonormalise(&mut range, width);
     for _ in 0..n_iterations {
@@ -277,7 +278,7 @@ mod tests {
     use super::*;
 
     fn toy() -> (SparseRows, Vec<u32>) {
-        let mut rng = SplitMix64::new(5);
+        let mut rng = Random::new(5);
         let mut rows = SparseRows::new(30);
         let classes: Vec<u32> = (0..90).map(|i| i % 3).collect();
         for &class in &classes {

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rng::SplitMix64;
 use crate::error::{Error, Result};
+use crate::random::Random;
 use crate::sparse::SparseRows;
 
 /// A value and the slot of its weight.
@@ -144,10 +144,11 @@ impl Design {
         let (mut columns, n_slots) = Census::take(source).number_columns(source)?;
         let given_factor = if source.given.is_some() { source.given_scale * source.given_scale } else { 0.0 };
         let mut rows: Vec<u32> = (0..n_rows as u32).collect();
-        SplitMix64::new(seed).shuffle(&mut rows);
+        Random::new(seed).shuffle(&mut rows);
         let fill = |rows: &[u32]| Chunk::fill(source, &columns, given_factor, rows);
         let mut chunks = rows.par_chunks(CHUNK_ROWS).map(fill).collect::<Result<Vec<_>>>()?;
-        let mut gather = |part: fn(&mut Chunk) -> &mut Vec<f64>| chunks.iter_mut().flat_map(|c| std::mem::take(part(c))).collect();
+        let mut gather =
+            |part: fn(&mut Chunk) -> &mut Vec<f64>| chunks.iter_mut().flat_map(|c| std::mem::take(part(c))).collect();
         let squared_norms = gather(|chunk| &mut chunk.squared_norms);
         let lone_norms = gather(|chunk| &mut chunk.lone_norms);
         let lone: Vec<Lone> = chunks.iter_mut().flat_map(|chunk| std::mem::take(&mut chunk.lone)).collect();
@@ -184,7 +185,7 @@ impl Design {
     }
 
     /// Puts all positions into a new random order: stretches of neighbours, and the neighbours within each.
-    pub(crate) fn shuffle(&self, order: &mut Vec<u32>, rng: &mut SplitMix64) {
+    pub(crate) fn shuffle(&self, order: &mut Vec<u32>, rng: &mut Random) {
         let n_rows = self.rows.len();
         let mut stretches: Vec<usize> = (0..n_rows.div_ceil(self.stretch)).collect();
         rng.shuffle(&mut stretches);
@@ -368,7 +369,8 @@ impl Census {
 }
 
 fn too_many_slots() -> Error {
-    Error::parameter("too many features for this number of given values").help("use fewer n-grams or hash them into fewer columns")
+    Error::parameter("too many features for this number of given values")
+        .help("use fewer n-grams or hash them into fewer columns")
 }
 
 #[cfg(test)]
@@ -424,7 +426,7 @@ mod tests {
         (0..5000).for_each(|_| rows.push(&[0], &[1.0]));
         let design = Design::build(&Source { rows: &rows, given: None, given_scale: 1.0, bias: None }, 1).unwrap();
         let mut order = Vec::new();
-        design.shuffle(&mut order, &mut SplitMix64::new(3));
+        design.shuffle(&mut order, &mut Random::new(3));
         assert_ne!(order[..40], (0..40).collect::<Vec<_>>()[..]);
         order.sort_unstable();
         assert!(order.into_iter().eq(0..5000));

@@ -29,14 +29,13 @@ mod lanes;
 mod logistic;
 mod path;
 mod ratios;
-mod rng;
 mod softmax;
 mod svm;
 mod sweep;
 mod train;
 
-pub use path::{HeldOut, cross_scores, fit_path};
 pub use bayes::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes};
+pub use path::{HeldOut, cross_scores, fit_path};
 pub use ratios::{log_count_ratios, scale_columns};
 pub use softmax::{fit_softmax, softmax_objective};
 pub use train::{Duals, fit, fit_from, objective};
@@ -127,7 +126,9 @@ impl LinearParams {
         ];
         for (name, value) in positive {
             if !(value.is_finite() && value > 0.0) {
-                return Err(Error::parameter(format!("{name} is out of range")).expected("a number above 0").found(value.to_string()));
+                return Err(Error::parameter(format!("{name} is out of range"))
+                    .expected("a number above 0")
+                    .found(value.to_string()));
             }
         }
         if self.max_iter == 0 {
@@ -232,7 +233,9 @@ impl<'a> Problem<'a> {
         ];
         for (name, len) in lengths {
             if let Some(len) = len.filter(|&len| len != n) {
-                return Err(Error::labels(format!("{name} do not match the rows")).expected(n.to_string()).found(len.to_string()));
+                return Err(Error::labels(format!("{name} do not match the rows"))
+                    .expected(n.to_string())
+                    .found(len.to_string()));
             }
         }
         if n == 0 || u32::try_from(n).is_err() || u32::try_from(self.rows.n_columns() + 1).is_err() {

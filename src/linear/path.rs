@@ -106,7 +106,10 @@ fn fold_outputs(costs: &Costs<'_>, n_outputs: usize, c: f64, folds: Option<(&[u3
         output.costs.iter_mut().zip(folds).filter(|(_, of_row)| **of_row == fold).for_each(|(cost, _)| *cost = 0.0);
         output
     };
-    (0..n_folds as u32).flat_map(|fold| (0..n_outputs).map(move |k| (fold, k))).map(|(fold, k)| without(fold, costs.output(k, c))).collect()
+    (0..n_folds as u32)
+        .flat_map(|fold| (0..n_outputs).map(move |k| (fold, k)))
+        .map(|(fold, k)| without(fold, costs.output(k, c)))
+        .collect()
 }
 
 /// A column that only a held-out row has is unknown to its model, so that products over the slots are complete.

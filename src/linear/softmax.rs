@@ -20,11 +20,11 @@
 
 use super::design::Design;
 use super::lanes::{LaneWeights, Scalar, axpy, dot};
-use super::rng::SplitMix64;
 use super::sweep::{Block, MAX_LANES};
 use super::train::{DOUBLE_PRECISION_BELOW, regulariser, source, unpack};
 use super::{ClassWeights, Convergence, LinearModel, LinearParams, Problem, Targets};
 use crate::error::{Error, Result};
+use crate::random::Random;
 
 /// Learns a softmax classifier: one output for each class, also if there are two; scores are log-probabilities up to a common constant.
 ///
@@ -104,7 +104,7 @@ impl Task<'_> {
         let n_classes = self.problem.n_classes;
         let mut ascent = Ascent::<S, L>::start(self);
         let mut convergence = Convergence { n_passes: 0, is_converged: false, violation: f64::INFINITY };
-        let (mut order, mut rng) = (Vec::new(), SplitMix64::new(self.params.seed));
+        let (mut order, mut rng) = (Vec::new(), Random::new(self.params.seed));
         while !convergence.is_converged && convergence.n_passes < self.params.max_iter {
             self.design.shuffle(&mut order, &mut rng);
             convergence.violation = order.iter().map(|&p| ascent.visit(self, p as usize)).fold(0.0, f64::max);
@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn the_parts_of_the_cost_meet_their_conditions() {
-        for (scores, a, cost) in [(vec![1.0, -2.0, 0.5], 1.5, 0.7), (vec![40.0, -40.0], 2.0, 100.0), (vec![0.0; 20], 1e-6, 1e-3)] {
+        for (scores, a, cost) in [(vec![1.0, -2.0, 0.5], 1.5, 0.7), (vec![40.0, -40.0], 2.0, 100.0), (vec![0.0; 20], 1e-6, 1e-3)]
+        {
             let mut parts = vec![0.0; scores.len()];
             split_cost(&scores, a, cost, &mut parts);
             let lambda = |y: usize| a * parts[y] + parts[y].ln() - scores[y];

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::design::Design;
 use super::lanes::{LaneWeights, Scalar, axpy, dot};
-use super::rng::SplitMix64;
+use crate::random::Random;
 
 /// More lanes than this do not fit the registers and a cache line.
 pub(crate) const MAX_LANES: usize = 16;
@@ -128,7 +128,7 @@ fn train_group<R: Rule, S: Scalar>(
         design,
         rule,
         max_passes: schedule.max_passes,
-        rng: SplitMix64::new(schedule.seed),
+        rng: Random::new(schedule.seed),
         order: Vec::new(),
         n_passes: 0,
         first,
@@ -150,7 +150,7 @@ struct Group<'a, R, S> {
     design: &'a Design,
     rule: &'a R,
     max_passes: usize,
-    rng: SplitMix64,
+    rng: Random,
     /// Positions in the order of this pass.
     order: Vec<u32>,
     n_passes: usize,

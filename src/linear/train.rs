@@ -193,7 +193,7 @@ fn balanced_factors(problem: &Problem<'_>) -> Result<Vec<(f64, f64)>> {
 fn start_from(outputs: &mut [Output], start: &Duals, params: &LinearParams) -> Result<()> {
     let is_matching = start.alphas.len() == outputs.len()
         && outputs.iter().zip(&start.alphas).all(|(output, alphas)| output.costs.len() == alphas.len());
-    if !is_matching || !(start.c > 0.0) || start.alphas.iter().flatten().any(|alpha| !alpha.is_finite()) {
+    if !is_matching || start.c.is_nan() || start.c <= 0.0 || start.alphas.iter().flatten().any(|alpha| !alpha.is_finite()) {
         return Err(Error::parameter("the starting point does not fit the problem").expected("a number for each output and row"));
     }
     for (output, alphas) in outputs.iter_mut().zip(&start.alphas) {

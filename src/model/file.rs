@@ -284,7 +284,7 @@ fn find_tensors(meta: &ModelMeta, tensors: &SafeTensors<'_>, bytes: &[u8]) -> Re
             || Error::model(format!("tensor {name:?} is missing or of the wrong type")).help("train the model again");
         let view = tensors.tensor(name).map_err(|_| inconsistent())?;
         let start = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
-        let is_aligned = start % width(dtype) == 0 && (bytes.as_ptr() as usize) % 8 == 0;
+        let is_aligned = start.is_multiple_of(width(dtype)) && (bytes.as_ptr() as usize).is_multiple_of(8);
         if view.dtype() != dtype || !is_aligned {
             return Err(inconsistent());
         }

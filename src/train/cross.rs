@@ -88,7 +88,13 @@ pub fn cross_validate(task: &Task, data: &Labelled, params: &TrainParams, n_fold
     Ok(results)
 }
 
-fn fold_items(set: &HeadSet<'_>, head_params: &HeadParams, params: &TrainParams, folds: &[usize], fold: usize) -> Result<Vec<Item>> {
+fn fold_items(
+    set: &HeadSet<'_>,
+    head_params: &HeadParams,
+    params: &TrainParams,
+    folds: &[usize],
+    fold: usize,
+) -> Result<Vec<Item>> {
     let (held_out, learnt): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&i| folds[set.texts[i]] == fold);
     let linear = set.fit(head_params, &learnt)?;
     let n_classes = set.n_classes();

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-use crate::linear::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes, fit_softmax};
 use crate::linear::{LinearModel, LinearParams, Problem, Targets, fit, log_count_ratios, scale_columns};
+use crate::linear::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes, fit_softmax};
 
 /// The kind of classifier.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ use crate::task::Task;
 const N_SAMPLES: usize = 1000;
 
 /// Least presence probability of a label beside the first: a threshold learnt from few cases may be far too low.
-const LEAST_THRESHOLD: f64 = 0.4;
+const LEAST_THRESHOLD: f64 = 0.5;
 
 /// Settings of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,7 +94,9 @@ pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: 
     let passages = data.passages();
     let (mut features, mut rows) = Features::fit_transform(&params.features, &passages)?;
     let mut n_pruned = 0;
-    if let Some(limit) = params.keep_features.filter(|&limit| limit < features.n_features() && params.features.hash_bits.is_none()) {
+    if let Some(limit) =
+        params.keep_features.filter(|&limit| limit < features.n_features() && params.features.hash_bits.is_none())
+    {
         let kept = strongest_features(task, data, &rows, params, limit)?;
         n_pruned = features.n_features() - kept.len();
         features = features.select(&kept)?;
@@ -222,7 +224,8 @@ impl<'a> HeadSet<'a> {
         };
         let givens: Option<Vec<u32>> = self.givens.as_ref().map(|g| chosen.iter().map(|&i| g[i]).collect());
         let given = givens.as_deref().map(|g| (g, self.cases.given_labels.len()));
-        let many: Vec<Vec<u32>> = if self.is_multiple { chosen.iter().map(|&i| self.classes[i].clone()).collect() } else { Vec::new() };
+        let many: Vec<Vec<u32>> =
+            if self.is_multiple { chosen.iter().map(|&i| self.classes[i].clone()).collect() } else { Vec::new() };
         let single: Vec<u32> = if self.is_multiple { Vec::new() } else { chosen.iter().map(|&i| self.classes[i][0]).collect() };
         let targets = if self.is_multiple { Targets::Multi(&many) } else { Targets::Single(&single) };
         f(&Problem { rows, targets, n_classes: self.n_classes(), sample_weights: None, given })
@@ -321,7 +324,9 @@ fn thresholds(set: &HeadSet<'_>, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<f6
             let mut ranked: Vec<(f64, bool)> = scores
                 .iter()
                 .zip(&set.classes)
-                .map(|(s, classes)| (crate::calibrate::logistic(presence[c].0 * s[c] + presence[c].1), classes.contains(&(c as u32))))
+                .map(|(s, classes)| {
+                    (crate::calibrate::logistic(presence[c].0 * s[c] + presence[c].1), classes.contains(&(c as u32)))
+                })
                 .collect();
             ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
             let n_present = ranked.iter().filter(|r| r.1).count() as f64;
@@ -358,7 +363,12 @@ fn score_metas(head: &str, items: &[Item], n_classes: usize, params: &TrainParam
     let how = format!("{}-fold cross-validation by group", params.folds);
     let score = |name: &str, get: fn(&Scores) -> f64| {
         let interval = Interval::of(samples.iter().map(get).collect());
-        ScoreMeta { head: head.to_owned(), name: format!("{name}, {how}"), value: get(&scores), interval: (interval.low, interval.high) }
+        ScoreMeta {
+            head: head.to_owned(),
+            name: format!("{name}, {how}"),
+            value: get(&scores),
+            interval: (interval.low, interval.high),
+        }
     };
     vec![
         score("accuracy", |s| s.accuracy),
