@@ -1,5 +1,4 @@
-//! stancekit
-
+#![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
