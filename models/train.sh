@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 out=${1:-models}
 stance=${STANCE:-target/release/stance}
 "$stance" train datasets/diplomacy/train.csv --model "$out/diplomacy.stance" --word-ngrams 1,2 --char-ngrams 2,5 \
-    --lexicon datasets/diplomacy/lexicon.csv -C 0.6 --balanced --weights i16 --card models/card.txt --quiet
+    --lexicon datasets/diplomacy/lexicon.csv -C 1 --balanced --weights i16 --card models/card.txt --quiet
 "$stance" train-holders datasets/diplomacy/train.csv --model "$out/diplomacy.holders" --quiet

@@ -12,6 +12,8 @@
 use crate::model::{Calibration, HeadMeta};
 
 const MAX_STEPS: usize = 100;
+/// A label less likely than this is no finding, even if it is the likeliest: the none label is given instead.
+const LEAST_PRESENCE: f64 = 1.0 / 3.0;
 /// Penalty on the distance from (1, 0, …, 0), in units of one observation.
 const PENALTY: f64 = 1e-3;
 
@@ -62,10 +64,11 @@ impl HeadMeta {
         let mut present: Vec<(usize, f64)> = (0..scores.len())
             .filter(|&c| Some(c) != none && chosen != none.unwrap_or(usize::MAX))
             .map(|c| (c, probability(c)))
-            .filter(|&(c, p)| c == chosen || p >= self.thresholds[c])
+            .filter(|&(c, p)| if c == chosen { none.is_none() || p >= LEAST_PRESENCE } else { p >= self.thresholds[c] })
             .collect();
         if present.is_empty() {
-            present.push((chosen, probability(chosen)));
+            let label = none.unwrap_or(chosen);
+            present.push((label, probability(label)));
         }
         present.sort_by(|a, b| (b.0 == chosen).cmp(&(a.0 == chosen)).then(b.1.total_cmp(&a.1)).then(a.0.cmp(&b.0)));
         present

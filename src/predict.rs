@@ -127,7 +127,7 @@ impl Predictor {
 
     /// Reads a text: known n-grams, their values, and the shared scores of all heads. The other methods answer from the scratch.
     pub fn read(&self, passage: Passage<'_>, scratch: &mut Scratch) {
-        let index = self.model.index().expect("checked when the model was opened");
+        let index = self.model.index();
         let records = self.model.records();
         scratch.hits.clear();
         scratch.shared.fill(0.0);

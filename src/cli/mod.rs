@@ -3,6 +3,7 @@
 //! Data goes to standard output or `--output`, everything else to standard error. Status 0: done; 1: done, but rows were refused or a stated threshold failed;
 //! 2: could not be done. A closed pipe is not an error.
 
+mod bench;
 mod check;
 mod classify;
 mod columns;
@@ -74,6 +75,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Train the ranker of holders from labelled articles
     TrainHolders(holders::TrainHolders),
+    /// Measure the throughput of every stage
+    Bench(bench::Bench),
     /// Print shell completions
     Completions(manual::Completions),
     /// Print the manual page
@@ -183,6 +186,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Check(command) => command.run(&cli.common),
         Command::Explain(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Bench(command) => command.run(&cli.common),
         Command::TrainHolders(command) => command.run(&cli.common),
         Command::Completions(command) => command.run(),
         Command::Man => manual::man(),

@@ -118,7 +118,7 @@ impl Model {
     fn open(bytes: Bytes) -> Result<Self> {
         let (meta, layout) = file::parse(bytes.as_slice())?;
         let model = Self { bytes, layout, meta };
-        model.index()?;
+        model.validate_index()?;
         for head in 0..model.meta.heads.len() {
             model.validate_head(head)?;
         }
@@ -169,12 +169,20 @@ impl Model {
         self.layout.records.cast(self.as_bytes())
     }
 
-    pub(crate) fn index(&self) -> Result<Option<IndexView<'_>>> {
+    /// The index from keys to features, checked when the model was opened; none for hashed features.
+    #[inline]
+    pub(crate) fn index(&self) -> Option<IndexView<'_>> {
+        let bytes = self.as_bytes();
+        let is_hashed = self.meta.features.hash_bits.is_some();
+        (!is_hashed).then(|| IndexView::of_valid(self.layout.starts.cast(bytes), self.layout.tags.bytes(bytes)))
+    }
+
+    fn validate_index(&self) -> Result<()> {
         if self.meta.features.hash_bits.is_some() {
-            return Ok(None);
+            return Ok(());
         }
         let bytes = self.as_bytes();
-        IndexView::validate(self.layout.starts.cast(bytes), self.layout.tags.bytes(bytes), self.meta.n_features).map(Some)
+        IndexView::validate(self.layout.starts.cast(bytes), self.layout.tags.bytes(bytes), self.meta.n_features).map(|_| ())
     }
 
     pub(crate) fn head(&self, head: usize) -> HeadView<'_> {
