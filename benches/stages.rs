@@ -20,7 +20,8 @@ const N_TEXTS: usize = 5000;
 /// Labelled texts: the public set where it is, else our own.
 fn rows() -> (PathBuf, Vec<(String, String)>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let public = std::env::var_os("STANCEKIT_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from).join("pstance/data.csv");
+    let public =
+        std::env::var_os("STANCEKIT_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from).join("pstance/data.csv");
     let path = if public.is_file() { public } else { root.join("datasets/diplomacy/train.csv") };
     let mut reader = csv::Reader::from_path(&path).expect("the data was found");
     let headers = reader.headers().expect("a header").clone();
@@ -101,7 +102,9 @@ fn stages(c: &mut Criterion) {
             });
         });
         group.throughput(Throughput::Elements(rows.len() as u64));
-        group.bench_function("train", |b| b.iter(|| pool.install(|| train(&task, &data, &params).expect("as above").as_bytes().len())));
+        group.bench_function("train", |b| {
+            b.iter(|| pool.install(|| train(&task, &data, &params).expect("as above").as_bytes().len()))
+        });
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("m.stance");
         model.save(&file).expect("room for a model");

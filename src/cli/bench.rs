@@ -54,7 +54,8 @@ impl Bench {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let seconds = self.median(|| {
                 pool.install(|| {
-                    let of_chunk = |scratch: &mut _, chunk: &[String]| chunk.iter().map(|t| predict(&predictor, t, scratch)).sum::<usize>();
+                    let of_chunk =
+                        |scratch: &mut _, chunk: &[String]| chunk.iter().map(|t| predict(&predictor, t, scratch)).sum::<usize>();
                     texts.par_chunks(256).map_init(|| predictor.scratch(), |scratch, chunk| of_chunk(scratch, chunk)).sum()
                 })
             });

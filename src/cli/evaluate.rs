@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use stancekit::batch::{BatchOptions, answers};
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
-use stancekit::evaluate::{Interval, Item, N_SAMPLES, Scores, bootstrap, compare};
+use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare};
 use stancekit::labelled::Columns;
 use stancekit::train::cross_validate;
 use stancekit::{Error, Predictor};
@@ -219,9 +219,7 @@ impl Evaluate {
             *text += &format!("  majority by what is given   accuracy {:.4}\n", majority(&head.items, n, true));
         }
         self.report_classes(head, &scores, &samples, text);
-        if n <= 10 {
-            confusion(head, text);
-        }
+        confusion(head, text);
         if !self.no_breakdown && !head.given_labels.is_empty() {
             breakdown(head, &mean_of, text);
         }
@@ -231,14 +229,14 @@ impl Evaluate {
 
     fn report_classes(&self, head: &HeadItems, scores: &Scores, samples: &[Scores], text: &mut String) {
         let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
-        *text += &format!("  {:<width$}  precision  recall      F1  95 % interval      cases\n", "label");
+        *text += &format!("  {:<width$}  {:<24}  {:<24}  {:<24}  cases\n", "label", "precision", "recall", "F1");
         for (c, label) in head.labels.iter().enumerate() {
-            let s = &scores.classes[c];
-            let interval = Interval::of(samples.iter().map(|s| s.classes[c].f1).collect());
-            *text += &format!(
-                "  {label:<width$}     {:.4}  {:.4}  {:.4}  [{:.4}, {:.4}]  {:>6}\n",
-                s.precision, s.recall, s.f1, interval.low, interval.high, s.support
-            );
+            let cell = |get: fn(&ClassScores) -> f64| {
+                let interval = Interval::of(samples.iter().map(|s| get(&s.classes[c])).collect());
+                with_interval(get(&scores.classes[c]), interval)
+            };
+            let (precision, recall, f1) = (cell(|s| s.precision), cell(|s| s.recall), cell(|s| s.f1));
+            *text += &format!("  {label:<width$}  {precision}  {recall}  {f1}  {:>5}\n", scores.classes[c].support);
         }
     }
 
@@ -293,37 +291,35 @@ fn majority(items: &[Item], n_classes: usize, by_given: bool) -> f64 {
     right as f64 / items.len() as f64
 }
 
+/// Rows: true labels, by number and name; columns: predicted ones, by number.
 fn confusion(head: &HeadItems, text: &mut String) {
-    let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(7);
-    let header: Vec<String> = head.labels.iter().map(|l| format!("{l:>width$}")).collect();
-    *text += &format!("  {:<width$}  {}   (columns: predicted)\n", "true", header.join("  "));
+    let n = head.labels.len();
+    let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
+    let header: Vec<String> = (1..=n).map(|c| format!("{c:>5}")).collect();
+    *text += &format!("  {:<width$}     {}   (confusion matrix; columns: predicted)\n", "true", header.join(""));
     for (gold, label) in head.labels.iter().enumerate() {
-        let cells: Vec<String> = (0..head.labels.len())
-            .map(|p| format!("{:>width$}", head.items.iter().filter(|i| i.gold == gold && i.predicted == p).count()))
-            .collect();
-        *text += &format!("  {label:<width$}  {}\n", cells.join("  "));
+        let count = |p: usize| head.items.iter().filter(|i| i.gold == gold && i.predicted == p).count();
+        let cells: Vec<String> = (0..n).map(|p| format!("{:>5}", count(p))).collect();
+        *text += &format!("  {label:<width$} {:>2}  {}\n", gold + 1, cells.join(""));
     }
 }
 
+/// All scores by what the head is given, with their intervals.
 fn breakdown(head: &HeadItems, mean_of: &[usize], text: &mut String) {
     let width = head.given_labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
-    *text += &format!("  {:<width$}  accuracy  macro-F1  mean F1  macro-F1, 95 %      cases\n", "given");
+    let names = ["accuracy", "macro-F1", "mean F1", "log-loss", "calibration error"];
+    *text += &format!("  {:<width$}  {}  cases\n", "given", names.map(|n| format!("{n:<24}")).join("  "));
     for (g, label) in head.given_labels.iter().enumerate() {
         let items: Vec<Item> = head.items.iter().filter(|i| i.given == g).cloned().collect();
         if items.is_empty() {
             continue;
         }
-        let scores = Scores::new(&items, &vec![1.0; items.len()], head.labels.len(), mean_of);
-        let samples = bootstrap(&items, head.labels.len(), mean_of, N_SAMPLES, 1);
-        let interval = Interval::of(samples.iter().map(|s| s.macro_f1).collect());
-        *text += &format!(
-            "  {label:<width$}    {:.4}    {:.4}   {:.4}  [{:.4}, {:.4}]  {:>6}\n",
-            scores.accuracy,
-            scores.macro_f1,
-            scores.mean_f1,
-            interval.low,
-            interval.high,
-            items.len()
-        );
+        let n = head.labels.len();
+        let scores = Scores::new(&items, &vec![1.0; items.len()], n, mean_of);
+        let samples = bootstrap(&items, n, mean_of, N_SAMPLES, 1);
+        let getters: [fn(&Scores) -> f64; 5] =
+            [|s| s.accuracy, |s| s.macro_f1, |s| s.mean_f1, |s| s.log_loss, |s| s.calibration_error];
+        let cells = getters.map(|get| with_interval(get(&scores), Interval::of(samples.iter().map(get).collect())));
+        *text += &format!("  {label:<width$}  {}  {:>5}\n", cells.map(|c| format!("{c:<24}")).join("  "), items.len());
     }
 }
