@@ -85,6 +85,25 @@ fn threads_do_not_change_the_bytes() {
 }
 
 #[test]
+fn the_first_version_is_still_read() {
+    let model = Model::from_bytes(include_bytes!("fixtures/format-1.stance")).unwrap();
+    assert_eq!(model.meta().format, 1);
+    let predictor = Predictor::new(Arc::new(model));
+    let mut scratch = predictor.scratch();
+    predictor.read(Passage::from("the ministry welcomes the talks"), &mut scratch);
+    let topic = predictor.answer(0, None, &scratch);
+    assert_eq!(predictor.head(0).labels[topic.class], "dialogue");
+}
+
+/// Writes the fixture of the current format, once, when the format changes: `cargo test --test model_file -- --ignored`.
+#[test]
+#[ignore = "writes tests/fixtures"]
+fn write_the_fixture() {
+    let path = format!("{}/tests/fixtures/format-{}.stance", env!("CARGO_MANIFEST_DIR"), stancekit::model::FORMAT_VERSION);
+    small_model(WeightKind::I16).save(path).unwrap();
+}
+
+#[test]
 fn a_saved_model_loads_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("m.stance");

@@ -7,6 +7,7 @@
 use crate::features::hash;
 use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
+use crate::text::Normalized;
 use crate::text::tokenize::{for_each_word, lower_into, split_hashtag};
 
 /// Words this close to the target mention are "near".
@@ -229,8 +230,11 @@ impl Block {
         target
     }
 
+    /// Lower-cases a text in Unicode NFC: the same letters are the same features, however they were typed.
     fn lower(&self, text: &str, lowered: &mut String) {
         lowered.clear();
+        let normalized = Normalized::new(text);
+        let text = normalized.text();
         if self.params.lowercase {
             lower_into(text, lowered);
         } else {
@@ -479,6 +483,11 @@ mod tests {
     #[test]
     fn accents_are_one_character() {
         assert_eq!(names(TfidfParams::chars(3, 3), "né".into()), [" né", "né "]);
+    }
+
+    #[test]
+    fn composed_and_decomposed_letters_are_the_same() {
+        assert_eq!(names(TfidfParams::words(1, 1), "Cafe\u{301}".into()), names(TfidfParams::words(1, 1), "Caf\u{e9}".into()));
     }
 
     #[test]
