@@ -2,9 +2,12 @@
 //!
 //! While one batch is labelled the next is read. A row's output depends on the row alone.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use crate::data::{BatchLimits, Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
+use crate::data::{Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
+use crate::documents::{DocumentScratch, Documents, answer_document};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
@@ -37,12 +40,29 @@ pub fn answers<'r>(
     field: impl Fn(usize) -> &'r str,
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
+    predictor.read(passage(columns, options, &field)?, scratch);
+    answer_heads(predictor, columns, options, field, scratch, |_| None)
+}
+
+/// Text and target mention of a row.
+pub(crate) fn passage<'r>(columns: &Columns, options: &BatchOptions, field: impl Fn(usize) -> &'r str) -> Result<Passage<'r>> {
     let text = field(columns.text);
     let target = match &options.target {
         Some(target) => find_mention(text, target),
         None => columns.target_of(&field)?,
     };
-    predictor.read(Passage { text, target }, scratch);
+    Ok(Passage { text, target })
+}
+
+/// Answers of all heads for the text in `scratch`, in order, each given what it needs; `ready` gives answers that are there already.
+pub(crate) fn answer_heads<'r>(
+    predictor: &Predictor,
+    columns: &Columns,
+    options: &BatchOptions,
+    field: impl Fn(usize) -> &'r str,
+    scratch: &Scratch,
+    ready: impl Fn(usize) -> Option<Answer>,
+) -> Result<Vec<Answer>> {
     let task = &predictor.model().meta().task;
     let mut answers: Vec<Answer> = Vec::with_capacity(task.heads.len());
     for (head, head_task) in task.heads.iter().enumerate() {
@@ -57,7 +77,7 @@ pub fn answers<'r>(
             }
             (true, None, None) => None,
         };
-        answers.push(predictor.answer(head, given, scratch));
+        answers.push(ready(head).unwrap_or_else(|| predictor.answer(head, given, scratch)));
     }
     Ok(answers)
 }
@@ -94,15 +114,15 @@ impl Labeller<'_> {
         progress: &dyn Fn(u64),
     ) -> Result<u64> {
         let (mut current, mut next) = (RowBatch::new(), RowBatch::new());
+        let mut documents = Documents::new(self.predictor, self.columns);
         let path = reader.source().path().to_path_buf();
         let layout = writer.layout();
         let mut n_written = 0;
-        let mut has_rows = reader.read_batch(&mut current, BatchLimits::default(), rejects)?;
+        let mut has_rows = documents.read_batch(reader, &mut current, rejects)?;
         while has_rows {
-            let (chunks, read) = rayon::join(
-                || self.label_batch(&current, &layout),
-                || reader.read_batch(&mut next, BatchLimits::default(), rejects),
-            );
+            let ranges = documents.ranges(&current);
+            let (chunks, read) =
+                rayon::join(|| self.label_batch(&current, &ranges, &layout), || documents.read_batch(reader, &mut next, rejects));
             for mut chunk in chunks {
                 n_written += chunk.buffer.n_rows() as u64;
                 writer.write_buffer(&mut chunk.buffer)?;
@@ -117,7 +137,31 @@ impl Labeller<'_> {
         Ok(n_written)
     }
 
-    fn label_batch(&self, batch: &RowBatch, layout: &RowLayout) -> Vec<Chunk> {
+    fn label_batch(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout) -> Vec<Chunk> {
+        if documents.len() == batch.n_rows() {
+            return self.label_rows(batch, layout);
+        }
+        chunks_of(documents)
+            .into_par_iter()
+            .map_init(DocumentScratch::default, |scratch, documents| {
+                let mut chunk = Chunk::default();
+                for rows in documents {
+                    let answered = answer_document(self.predictor, self.columns, self.options, batch, rows.clone(), scratch);
+                    for (row, answered) in rows.clone().zip(answered) {
+                        match answered {
+                            Ok((text, answers)) => {
+                                self.push_row(batch, row, &answers, scratch.text(text), layout, &mut chunk.buffer);
+                            }
+                            Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+                        }
+                    }
+                }
+                chunk
+            })
+            .collect()
+    }
+
+    fn label_rows(&self, batch: &RowBatch, layout: &RowLayout) -> Vec<Chunk> {
         (0..batch.n_rows().div_ceil(CHUNK_ROWS))
             .into_par_iter()
             .map_init(
@@ -169,6 +213,11 @@ impl Labeller<'_> {
         let names: Vec<&str> = set.iter().map(|&c| self.predictor.head(head).labels[c].as_str()).collect();
         (names.join(" "), self.predictor.abstention(scratch, &set).map_or("", |a| a.as_str()))
     }
+}
+
+/// Runs of whole documents, each of about [`CHUNK_ROWS`] rows.
+fn chunks_of(documents: &[Range<usize>]) -> Vec<&[Range<usize>]> {
+    documents.chunk_by(|a, b| a.start / CHUNK_ROWS == b.start / CHUNK_ROWS).collect()
 }
 
 /// A probability as it is written: six digits after the point say more than was measured.

@@ -7,9 +7,19 @@
 //! vector scaling with one common factor a > 0 (temperature scaling of Guo et al., ICML 2017, with a prior correction b per class); for two classes it is
 //! Platt scaling. *Presence* per class, for heads with several labels a text: 1 / (1 + exp(-(a_c s_c + b_c))), Platt (1999) with the target smoothing of
 //! Lin, Lin & Weng (2007). Both by Newton's method on the penalised log-likelihood; a tiny penalty keeps separable data finite.
-//! Not here: where the out-of-fold scores come from (`train`).
+//!
+//! A text of an article does not stand alone: its neighbours are mostly about the same question. Where the model was trained with context, a text
+//! that comes with others of its group is judged by
+//!
+//!   z_c = a s_c + b_c + w₁ p_c(previous) + w₂ p_c(next) + w₃ mean p_c(all others) + w₄ p_c(first)
+//!
+//! with p of the first map, that is by the neighbours' words alone, and w fitted as the rest; a form of stacking (Wolpert 1992). A text alone is judged by the
+//! first map. Not here: where the out-of-fold scores come from (`train`).
 
-use crate::model::{Calibration, HeadMeta};
+use crate::model::{Calibration, ContextMap, HeadMeta};
+
+/// What the neighbours bring: previous, next, all others, first.
+pub(crate) const N_NEIGHBOURS: usize = 4;
 
 const MAX_STEPS: usize = 100;
 /// A label less likely than this is no finding, even if it is the likeliest: the none label is given instead.
@@ -17,34 +27,93 @@ const LEAST_PRESENCE: f64 = 1.0 / 3.0;
 /// Penalty on the distance from (1, 0, …, 0), in units of one observation.
 const PENALTY: f64 = 1e-3;
 
+/// What a head makes of one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Per class: the score itself or, where the model knows context, the log-odds of the class. Presence maps read it.
+    pub evidence: Vec<f64>,
+    /// Per class; sums to 1.
+    pub probabilities: Vec<f64>,
+}
+
 impl Calibration {
     /// Scores are used as they are.
     pub fn none(n_classes: usize) -> Self {
-        Self { method: "none".to_owned(), scale: 1.0, bias: vec![0.0; n_classes], presence: Vec::new() }
+        Self { method: "none".to_owned(), scale: 1.0, bias: vec![0.0; n_classes], presence: Vec::new(), context: None }
     }
 
     /// Fits the map over all classes: `scores` are n × classes, row by row, `classes` the true ones.
     pub fn fit(scores: &[Vec<f64>], classes: &[usize], n_classes: usize) -> Self {
-        let mut theta = vec![0.0; n_classes + 1];
-        theta[0] = 1.0;
-        let mut loss = softmax_loss(scores, classes, &theta);
-        for _ in 0..MAX_STEPS {
-            let (gradient, hessian) = softmax_derivatives(scores, classes, &theta);
-            let step = solve(hessian, gradient);
-            let Some((next, next_loss)) = line_search(&theta, &step, loss, |t| softmax_loss(scores, classes, t)) else { break };
-            let gain = loss - next_loss;
-            (theta, loss) = (next, next_loss);
-            if gain < 1e-10 * loss.abs() {
-                break;
-            }
-        }
-        Self { method: "out-of-fold".to_owned(), scale: theta[0], bias: theta[1..].to_vec(), presence: Vec::new() }
+        let cases: Vec<[&[f64]; 1]> = scores.iter().map(|s| [s.as_slice()]).collect();
+        let (factors, bias) = fit_softmax_map(&cases, classes, n_classes);
+        Self { method: "out-of-fold".to_owned(), scale: factors[0], bias, presence: Vec::new(), context: None }
     }
 
-    /// Probability per class; sums to 1.
+    /// Fits the map for texts among others: `scores` row by row, `cases` pairs of a row and a true class, `documents` the rows of each group in order.
+    pub(crate) fn fit_context(&mut self, scores: &[Vec<f64>], cases: &[(usize, usize)], documents: &[Vec<usize>]) {
+        let mut neighbours: Vec<[Vec<f64>; N_NEIGHBOURS]> = vec![Default::default(); scores.len()];
+        for document in documents.iter().filter(|d| d.len() > 1) {
+            let alone: Vec<Vec<f64>> = document.iter().map(|&row| self.probabilities(&scores[row])).collect();
+            for (place, &row) in document.iter().enumerate() {
+                neighbours[row] = neighbours_of(place, &alone);
+            }
+        }
+        let in_company: Vec<(usize, usize)> = cases.iter().copied().filter(|&(row, _)| !neighbours[row][0].is_empty()).collect();
+        if in_company.is_empty() {
+            return;
+        }
+        let parts = |row: usize| {
+            let [previous, next, others, first] = &neighbours[row];
+            [scores[row].as_slice(), previous, next, others, first]
+        };
+        let (rows, classes): (Vec<_>, Vec<_>) = in_company.into_iter().map(|(row, class)| (parts(row), class)).unzip();
+        let (factors, bias) = fit_softmax_map(&rows, &classes, self.bias.len());
+        self.context = Some(ContextMap { scale: factors[0], neighbours: factors[1..].to_vec(), bias });
+    }
+
+    /// Probability per class of a text alone; sums to 1.
     pub fn probabilities(&self, scores: &[f64]) -> Vec<f64> {
         softmax(scores.iter().zip(&self.bias).map(|(s, b)| self.scale * s + b).collect())
     }
+
+    /// Judges the texts of one group, in order, from their scores.
+    pub fn judge(&self, document: &[&[f64]]) -> Vec<Judged> {
+        let alone: Vec<Vec<f64>> = document.iter().map(|scores| self.probabilities(scores)).collect();
+        let Some(map) = &self.context else {
+            let judged = |(scores, probabilities): (&&[f64], Vec<f64>)| Judged { evidence: scores.to_vec(), probabilities };
+            return document.iter().zip(alone).map(judged).collect();
+        };
+        let probabilities = |place: usize| match document.len() {
+            1 => alone[place].clone(),
+            _ => map.probabilities(document[place], &neighbours_of(place, &alone)),
+        };
+        (0..document.len())
+            .map(probabilities)
+            .map(|probabilities| Judged { evidence: probabilities.iter().map(|&p| log_odds(p)).collect(), probabilities })
+            .collect()
+    }
+}
+
+impl ContextMap {
+    fn probabilities(&self, scores: &[f64], neighbours: &[Vec<f64>; N_NEIGHBOURS]) -> Vec<f64> {
+        let value = |(c, score): (usize, &f64)| {
+            let company: f64 = self.neighbours.iter().zip(neighbours).map(|(w, p)| w * p[c]).sum();
+            self.scale * score + self.bias[c] + company
+        };
+        softmax(scores.iter().enumerate().map(value).collect())
+    }
+}
+
+/// Probabilities of the previous text, the next, all others on average, and the first; zeros where there is none.
+fn neighbours_of(place: usize, alone: &[Vec<f64>]) -> [Vec<f64>; N_NEIGHBOURS] {
+    let nobody = vec![0.0; alone[place].len()];
+    let at = |place: Option<usize>| place.and_then(|p| alone.get(p)).unwrap_or(&nobody).clone();
+    let mut others = nobody.clone();
+    for (_, p) in alone.iter().enumerate().filter(|(other, _)| *other != place) {
+        others.iter_mut().zip(p).for_each(|(sum, p)| *sum += p);
+    }
+    others.iter_mut().for_each(|sum| *sum /= (alone.len() - 1).max(1) as f64);
+    [at(place.checked_sub(1)), at(Some(place + 1)), others, at((place > 0).then_some(0))]
 }
 
 impl HeadMeta {
@@ -55,13 +124,19 @@ impl HeadMeta {
     }
 
     /// Classes that reach their presence threshold, best first; `none` where no other does. Without presence maps, the chosen class alone.
-    pub(crate) fn present(&self, scores: &[f64], none: Option<usize>, chosen: usize) -> Vec<(usize, f64)> {
+    pub(crate) fn present(
+        &self,
+        evidence: &[f64],
+        probabilities: &[f64],
+        none: Option<usize>,
+        chosen: usize,
+    ) -> Vec<(usize, f64)> {
         let presence = &self.calibration.presence;
         if presence.is_empty() {
-            return vec![(chosen, self.calibration.probabilities(scores)[chosen])];
+            return vec![(chosen, probabilities[chosen])];
         }
-        let probability = |c: usize| logistic(presence[c].0 * scores[c] + presence[c].1);
-        let mut present: Vec<(usize, f64)> = (0..scores.len())
+        let probability = |c: usize| logistic(presence[c].0 * evidence[c] + presence[c].1);
+        let mut present: Vec<(usize, f64)> = (0..evidence.len())
             .filter(|&c| Some(c) != none && chosen != none.unwrap_or(usize::MAX))
             .map(|c| (c, probability(c)))
             .filter(|&(c, p)| if c == chosen { none.is_none() || p >= LEAST_PRESENCE } else { p >= self.thresholds[c] })
@@ -135,34 +210,67 @@ fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 
-fn map(scores: &[f64], theta: &[f64]) -> Vec<f64> {
-    softmax(scores.iter().zip(&theta[1..]).map(|(s, b)| theta[0] * s + b).collect())
+/// Log-odds of a probability, kept finite.
+fn log_odds(p: f64) -> f64 {
+    let p = p.clamp(1e-12, 1.0 - 1e-12);
+    (p / (1.0 - p)).ln()
 }
 
-fn softmax_loss(scores: &[Vec<f64>], classes: &[usize], theta: &[f64]) -> f64 {
-    let data: f64 = scores.iter().zip(classes).map(|(s, &c)| -map(s, theta)[c].max(1e-300).ln()).sum();
+/// Fits p_c = softmax(Σ_k a_k v_kc + b_c) to cases of K value vectors each, the first of them scores; gives factors and biases.
+fn fit_softmax_map<const K: usize>(cases: &[[&[f64]; K]], classes: &[usize], n_classes: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut theta = vec![0.0; K + n_classes];
+    theta[0] = 1.0;
+    let mut loss = softmax_loss(cases, classes, &theta);
+    for _ in 0..MAX_STEPS {
+        let (gradient, hessian) = softmax_derivatives(cases, classes, &theta);
+        let step = solve(hessian, gradient);
+        let Some((next, next_loss)) = line_search(&theta, &step, loss, |t| softmax_loss(cases, classes, t)) else { break };
+        let gain = loss - next_loss;
+        (theta, loss) = (next, next_loss);
+        if gain < 1e-10 * loss.abs() {
+            break;
+        }
+    }
+    let bias = theta.split_off(K);
+    (theta, bias)
+}
+
+fn map<const K: usize>(case: &[&[f64]; K], theta: &[f64]) -> Vec<f64> {
+    let (factors, bias) = theta.split_at(K);
+    softmax((0..bias.len()).map(|c| factors.iter().zip(case).map(|(a, v)| a * v[c]).sum::<f64>() + bias[c]).collect())
+}
+
+fn softmax_loss<const K: usize>(cases: &[[&[f64]; K]], classes: &[usize], theta: &[f64]) -> f64 {
+    let data: f64 = cases.iter().zip(classes).map(|(case, &c)| -map(case, theta)[c].max(1e-300).ln()).sum();
     let distance: f64 = (theta[0] - 1.0).powi(2) + theta[1..].iter().map(|b| b * b).sum::<f64>();
     // A negative factor would turn the scores round: it is never wanted.
     if theta[0] <= 0.0 { f64::INFINITY } else { data + PENALTY * distance }
 }
 
-fn softmax_derivatives(scores: &[Vec<f64>], classes: &[usize], theta: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn softmax_derivatives<const K: usize>(cases: &[[&[f64]; K]], classes: &[usize], theta: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
     let n = theta.len();
     let mut gradient: Vec<f64> = theta.iter().enumerate().map(|(i, t)| 2.0 * PENALTY * (t - f64::from(i == 0))).collect();
     let mut hessian = vec![vec![0.0; n]; n];
     (0..n).for_each(|i| hessian[i][i] = 2.0 * PENALTY);
-    for (s, &class) in scores.iter().zip(classes) {
-        let p = map(s, theta);
-        let mean: f64 = p.iter().zip(s).map(|(p, s)| p * s).sum();
-        gradient[0] += mean - s[class];
-        hessian[0][0] += p.iter().zip(s).map(|(p, s)| p * s * s).sum::<f64>() - mean * mean;
-        for c in 0..n - 1 {
-            gradient[c + 1] += p[c] - f64::from(c == class);
-            let mixed = p[c] * (s[c] - mean);
-            hessian[0][c + 1] += mixed;
-            hessian[c + 1][0] += mixed;
-            for d in 0..n - 1 {
-                hessian[c + 1][d + 1] += p[c] * (f64::from(c == d) - p[d]);
+    for (case, &class) in cases.iter().zip(classes) {
+        let p = map(case, theta);
+        let means: [f64; K] = case.map(|v| p.iter().zip(v).map(|(p, v)| p * v).sum());
+        for (k, v) in case.iter().enumerate() {
+            gradient[k] += means[k] - v[class];
+            for (l, u) in case.iter().enumerate() {
+                let product: f64 = p.iter().zip(*v).zip(*u).map(|((p, v), u)| p * v * u).sum();
+                hessian[k][l] += product - means[k] * means[l];
+            }
+            for (c, p) in p.iter().enumerate() {
+                let mixed = p * (v[c] - means[k]);
+                hessian[k][K + c] += mixed;
+                hessian[K + c][k] += mixed;
+            }
+        }
+        for c in 0..p.len() {
+            gradient[K + c] += p[c] - f64::from(c == class);
+            for d in 0..p.len() {
+                hessian[K + c][K + d] += p[c] * (f64::from(c == d) - p[d]);
             }
         }
     }
@@ -230,6 +338,30 @@ mod tests {
         let (a, b) = fit_presence(&scores, &present);
         let mean: f64 = scores.iter().map(|s| logistic(a * s + b)).sum::<f64>() / 1000.0;
         assert!((mean - 0.3).abs() < 0.01, "{mean}");
+    }
+
+    #[test]
+    fn company_helps_where_neighbours_agree() {
+        // The scores say nothing; all texts of a document are of one class, and half of them say which.
+        let mut random = crate::random::Random::new(5);
+        let (mut scores, mut cases, mut documents) = (Vec::new(), Vec::new(), Vec::new());
+        for document in 0..80 {
+            let class = document % 2;
+            let rows: Vec<usize> = (0..6).map(|i| scores.len() + i).collect();
+            for &row in &rows {
+                let strength = if random.below(2) == 0 { 2.0 } else { 0.0 };
+                scores.push(if class == 0 { vec![strength, 0.0] } else { vec![0.0, strength] });
+                cases.push((row, class));
+            }
+            documents.push(rows);
+        }
+        let (flat, classes): (Vec<Vec<f64>>, Vec<usize>) = cases.iter().map(|&(row, class)| (scores[row].clone(), class)).unzip();
+        let mut calibration = Calibration::fit(&flat, &classes, 2);
+        calibration.fit_context(&scores, &cases, &documents);
+        let document: [&[f64]; 3] = [&[0.0, 0.0], &[2.0, 0.0], &[0.0, 0.0]];
+        let judged = calibration.judge(&document);
+        assert!(judged[0].probabilities[0] > 0.8 && judged[2].probabilities[0] > 0.8, "{judged:?}");
+        assert!((calibration.judge(&document[..1])[0].probabilities[0] - 0.5).abs() < 0.05);
     }
 
     #[test]

@@ -7,8 +7,11 @@ use crate::data::Article;
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::holders::{self, HolderFinder, Mode};
-use crate::predict::{Abstention, Predictor, Scratch};
+use crate::predict::{Abstention, Answer, Predictor, Scratch};
 use crate::text::{CodePoints, Normalized, SentenceKind, sentences};
+
+/// So many parts of an article are judged together; memory stays bounded, and news articles are shorter.
+const MAX_PARTS: usize = 512;
 
 /// Position of the two heads of a model that can classify articles.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +31,21 @@ pub struct Classifier {
     abstain: Option<f64>,
 }
 
+/// What is read at once: a headline, a sentence, or a clause of one.
+#[derive(Debug, Clone, Copy)]
+struct Part<'t> {
+    sentence: usize,
+    text: &'t str,
+    /// First byte in the normalised text; none for a headline that stands apart.
+    start: Option<usize>,
+    is_headline: bool,
+}
+
 /// The buffers of one thread.
 #[derive(Debug, Default)]
 pub struct ClassifyScratch {
-    model: Scratch,
+    /// One for each part of the longest article so far.
+    parts: Vec<Scratch>,
     holders: Scratch,
 }
 
@@ -136,43 +150,61 @@ impl Classifier {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> ClassifyScratch {
-        ClassifyScratch {
-            model: self.predictor.scratch(),
-            holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default(),
-        }
+        ClassifyScratch { parts: Vec::new(), holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default() }
     }
 
     /// All statements of an article, in text order.
     pub fn classify(&self, article: &Article, scratch: &mut ClassifyScratch) -> Vec<Statement> {
+        let normalized = Normalized::new(&article.text);
+        let text = normalized.text();
+        // Normalisation keeps its own offsets: both steps lead back to code points of the text as it was given.
+        let points = CodePoints::new(text);
+        let span = |start: usize, end: usize| normalized.original_span(points.at_byte(start), points.at_byte(end));
+        let parts = self.parts(article, text);
         let mut statements = Vec::new();
         let mut state = holders::Article::default();
-        let mut number = 0;
-        // A title that the text repeats as its first line is read once.
-        let title = article.title.as_deref().filter(|t| !t.trim().is_empty() && !article.text.trim_start().starts_with(t.trim()));
-        if let Some(title) = title {
-            self.sentence(number, title, None, true, &mut state, scratch, &mut statements);
-            number += 1;
-        }
-        let normalized = Normalized::new(&article.text);
-        let (text, points) = (normalized.text(), CodePoints::new(&article.text));
-        // Normalisation keeps its own offsets: both steps lead back to code points of the text as it was given.
-        let normal_points = CodePoints::new(text);
-        let span = |start: usize, end: usize| normalized.original_span(normal_points.at_byte(start), normal_points.at_byte(end));
-        let _ = &points;
-        for sentence in sentences(text) {
-            let is_headline = sentence.kind == SentenceKind::Headline;
-            for (start, end) in self.clauses(sentence.of(text)) {
+        for parts in parts.chunks(MAX_PARTS) {
+            let topics = self.topics_of(parts, scratch);
+            for (place, (part, topic)) in parts.iter().zip(&topics).enumerate() {
                 let first = statements.len();
-                let (start, end) = (sentence.start + start, sentence.start + end);
-                self.sentence(number, &text[start..end], Some(start), is_headline, &mut state, scratch, &mut statements);
+                self.statements_of(part, topic, place, &mut state, scratch, &mut statements);
                 for statement in &mut statements[first..] {
-                    statement.span = Some(span(start, end));
-                    statement.holder_span = statement.holder_span.map(|(s, e)| span(s, e));
+                    statement.span = part.start.map(|start| span(start, start + part.text.len()));
+                    statement.holder_span = statement.holder_span.map(|(start, end)| span(start, end));
                 }
             }
-            number += 1;
         }
         statements
+    }
+
+    /// The parts of an article that are read one by one: its headline, and its sentences or their clauses.
+    fn parts<'t>(&self, article: &'t Article, text: &'t str) -> Vec<Part<'t>> {
+        // A title that the text repeats as its first line is read once.
+        let title = article.title.as_deref().filter(|t| !t.trim().is_empty() && !article.text.trim_start().starts_with(t.trim()));
+        let mut parts: Vec<Part<'t>> =
+            title.map(|text| Part { sentence: 0, text, start: None, is_headline: true }).into_iter().collect();
+        let first = parts.len();
+        for (number, sentence) in sentences(text).into_iter().enumerate() {
+            let is_headline = sentence.kind == SentenceKind::Headline;
+            for (start, end) in self.clauses(sentence.of(text)) {
+                let (start, end) = (sentence.start + start, sentence.start + end);
+                parts.push(Part { sentence: first + number, text: &text[start..end], start: Some(start), is_headline });
+            }
+        }
+        parts
+    }
+
+    /// What the topic head says of every part, in the company of the others.
+    fn topics_of(&self, parts: &[Part<'_>], scratch: &mut ClassifyScratch) -> Vec<Answer> {
+        while scratch.parts.len() < parts.len() {
+            scratch.parts.push(self.predictor.scratch());
+        }
+        for (part, scratch) in parts.iter().zip(&mut scratch.parts) {
+            self.predictor.read(Passage::from(part.text), scratch);
+        }
+        let read = &scratch.parts[..parts.len()];
+        let scores = read.iter().map(|scratch| self.predictor.scores(self.heads.topic, None, scratch)).collect();
+        self.predictor.answer_together(self.heads.topic, scores)
     }
 
     /// Parts of a sentence that are read apart: "India demanded …; Pakistan denied …" where each part names a party of its own. Bytes of the sentence.
@@ -189,32 +221,31 @@ impl Classifier {
         if parts.iter().all(|&(s, e)| finder.names_a_party(&sentence[s..e])) { parts } else { whole }
     }
 
-    /// Statements of one sentence; spans are still bytes of the normalised text.
-    #[expect(clippy::too_many_arguments, reason = "one sentence's place in its article, and the buffers")]
-    fn sentence(
+    /// Statements of one part; spans are still bytes of the normalised text.
+    fn statements_of(
         &self,
-        number: usize,
-        text: &str,
-        start: Option<usize>,
-        is_headline: bool,
+        part: &Part<'_>,
+        topic_answer: &Answer,
+        place: usize,
         state: &mut holders::Article,
         scratch: &mut ClassifyScratch,
         statements: &mut Vec<Statement>,
     ) {
-        self.predictor.read(Passage::from(text), &mut scratch.model);
-        let topic_answer = self.predictor.answer(self.heads.topic, None, &scratch.model);
-        let read = self.holders.as_ref().map(|finder| (finder, finder.read(text, start.unwrap_or(0), is_headline, state)));
-        for (topic, topic_probability) in self.predictor.present(self.heads.topic, &topic_answer) {
+        let ClassifyScratch { parts, holders: holder_scratch } = scratch;
+        let model_scratch = &parts[place];
+        let read = self.holders.as_ref();
+        let read = read.map(|finder| (finder, finder.read(part.text, part.start.unwrap_or(0), part.is_headline, state)));
+        for (topic, topic_probability) in self.predictor.present(self.heads.topic, topic_answer) {
             let given = self.predictor.given(self.heads.stance, &self.topics()[topic]).ok();
-            let stance = self.predictor.answer(self.heads.stance, given, &scratch.model);
+            let stance = self.predictor.answer(self.heads.stance, given, model_scratch);
             let abstained = self.abstain.and_then(|alpha| {
                 let set = self.predictor.prediction_set(self.heads.stance, &stance, alpha);
-                self.predictor.abstention(&scratch.model, &set)
+                self.predictor.abstention(model_scratch, &set)
             });
             let mut statement = Statement {
-                sentence: number,
+                sentence: part.sentence,
                 span: None,
-                text: text.to_owned(),
+                text: part.text.to_owned(),
                 holder: None,
                 holder_span: None,
                 via: None,
@@ -229,11 +260,11 @@ impl Classifier {
                 && Some(topic) != self.none_topic()
             {
                 let (holder, mode) =
-                    finder.find(read, &self.topics()[topic], &self.stances()[stance.class], state, &mut scratch.holders);
+                    finder.find(read, &self.topics()[topic], &self.stances()[stance.class], state, holder_scratch);
                 statement.mode = Some(mode);
                 if let Some(holder) = holder {
                     statement.holder = Some(self.alias(holder.name));
-                    statement.holder_span = start.map(|_| holder.span);
+                    statement.holder_span = part.start.map(|_| holder.span);
                     statement.via = holder.via.map(|via| self.alias(via));
                 }
             }

@@ -19,6 +19,7 @@ pub struct Columns {
     pub text: usize,
     /// The group, if the task names one.
     pub group: Option<usize>,
+    /// Columns that tell texts apart; empty unless the table has all of them.
     unit: Vec<usize>,
     /// Text of the target, and start and end of its mention.
     target: Option<usize>,
@@ -96,13 +97,18 @@ impl Columns {
                 .map(|g| if needs_labels { find(g).map(Some) } else { Ok(names.iter().position(|n| n == g)) })
                 .transpose()?
                 .flatten(),
-            unit: task.unit.iter().filter_map(|u| names.iter().position(|n| n == u)).collect(),
+            unit: task.unit.iter().map(|u| names.iter().position(|n| n == u)).collect::<Option<_>>().unwrap_or_default(),
             target: task.target.as_deref().map(find).transpose()?,
             span: task.target_span.as_ref().map(|(start, end)| Ok::<_, Error>((find(start)?, find(end)?))).transpose()?,
             labels: task.heads.iter().map(|h| label(h.column())).collect::<Result<_>>()?,
             givens: task.heads.iter().map(given).collect::<Result<_>>()?,
             names: names.to_vec(),
         })
+    }
+
+    /// Whether two rows are labels of one text: the task names unit columns and the rows agree on them.
+    pub fn is_same_text<'r>(&self, a: impl Fn(usize) -> &'r str, b: impl Fn(usize) -> &'r str) -> bool {
+        !self.unit.is_empty() && self.unit.iter().all(|&column| a(column) == b(column))
     }
 
     /// The target mention of a row in bytes of its text.

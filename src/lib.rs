@@ -15,6 +15,7 @@ pub mod calibrate;
 pub mod model;
 pub mod predict;
 pub mod labelled;
+pub mod documents;
 pub mod batch;
 pub mod holders;
 pub mod classify;

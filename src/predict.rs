@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::calibrate::Judged;
 use crate::error::{Error, Result};
 use crate::features::index::IndexView;
 use crate::features::{Analyzer, Counter, Extractor, NgramScratch, Passage, TfidfParams, tf, weigh_block};
@@ -76,6 +77,8 @@ pub struct Answer {
     pub class: usize,
     /// Decision value per class: the larger, the likelier.
     pub scores: Vec<f64>,
+    /// What presence is judged by, per class: the scores or, where the model knows context, the log-odds.
+    pub evidence: Vec<f64>,
     /// Probability per class; sums to 1.
     pub probabilities: Vec<f64>,
 }
@@ -219,15 +222,33 @@ impl Predictor {
         }
     }
 
-    /// The head's answer for the text read last.
-    pub fn answer(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Answer {
+    /// Decision value of a head per class for the text read last, given label `given` where the head has one.
+    pub fn scores(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Vec<f64> {
         let mut outputs = Vec::new();
         self.outputs_into(head, given, scratch, &mut outputs);
+        class_scores(&outputs, self.head(head).labels.len())
+    }
+
+    /// The head's answer for the text read last, taken alone.
+    pub fn answer(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Answer {
+        self.answer_together(head, vec![self.scores(head, given, scratch)]).remove(0)
+    }
+
+    /// The head's answers for all texts of one group, in order, from their scores.
+    pub fn answer_together(&self, head: usize, scores: Vec<Vec<f64>>) -> Vec<Answer> {
         let meta = self.head(head);
-        let scores = class_scores(&outputs, meta.labels.len());
-        let probabilities = meta.calibration.probabilities(&scores);
-        let class = meta.choose(&probabilities);
-        Answer { class, scores, probabilities }
+        let document: Vec<&[f64]> = scores.iter().map(Vec::as_slice).collect();
+        let judged = meta.calibration.judge(&document);
+        let answer = |(judged, scores): (Judged, Vec<f64>)| {
+            let class = meta.choose(&judged.probabilities);
+            Answer { class, scores, evidence: judged.evidence, probabilities: judged.probabilities }
+        };
+        judged.into_iter().zip(scores).map(answer).collect()
+    }
+
+    /// Whether some head lets the other texts of a group speak for a text's label.
+    pub fn knows_context(&self) -> bool {
+        self.model.meta().heads.iter().any(|head| head.calibration.context.is_some())
     }
 
     /// Labels that cannot be ruled out at level `alpha`: class-conditional (Mondrian) conformal prediction (Vovk, Gammerman & Shafer 2005). Label c is in the set
@@ -257,7 +278,7 @@ impl Predictor {
     pub fn present(&self, head: usize, answer: &Answer) -> Vec<(usize, f64)> {
         let meta = self.head(head);
         let none = self.model.meta().task.heads[head].none.as_ref().and_then(|none| meta.labels.iter().position(|l| l == none));
-        meta.present(&answer.scores, none, answer.class)
+        meta.present(&answer.evidence, &answer.probabilities, none, answer.class)
     }
 
     /// Number of the label `name` of what head `head` is given.

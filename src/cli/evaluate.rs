@@ -1,13 +1,16 @@
 //! `stance evaluate`: scores with intervals, of a model on labelled rows or by cross-validation.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
-use stancekit::batch::{BatchOptions, answers};
-use stancekit::data::{BatchLimits, Rejects, RowBatch};
-use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare};
+use stancekit::batch::BatchOptions;
+use stancekit::data::{Rejects, RowBatch};
+use stancekit::documents::{DocumentScratch, Documents, answer_document};
+use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare, pair_labels};
 use stancekit::labelled::Columns;
+use stancekit::predict::Answer;
 use stancekit::train::cross_validate;
 use stancekit::{Error, Predictor};
 
@@ -74,7 +77,10 @@ impl Evaluate {
             let ones = vec![1.0; joint.len()];
             let right = |items: &[Item], weights: &[f64]| Scores::new(items, weights, 2, &[]).accuracy;
             let interval = Interval::of(bootstrap(&joint, 2, &[], N_SAMPLES, 1).iter().map(|s| s.accuracy).collect());
-            text += &format!("all heads right together, nothing given: {}\n\n", with_interval(right(&joint, &ones), interval));
+            text += &format!(
+                "all heads right together, nothing given: {} of the labels\n\n",
+                with_interval(right(&joint, &ones), interval)
+            );
         }
         if let Some(other) = &self.against {
             self.compare(other, &heads, common, &mut text)?;
@@ -113,7 +119,7 @@ impl Evaluate {
         let text = self.table.text_column(&reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         let conditions = self.table.conditions(reader.columns())?;
-        let mut heads: Vec<HeadItems> = predictor
+        let heads: Vec<HeadItems> = predictor
             .model()
             .meta()
             .heads
@@ -125,59 +131,21 @@ impl Evaluate {
                 items: Vec::new(),
             })
             .collect();
-        let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
-        let (mut joint, mut groups) = (Vec::new(), BTreeMap::<String, usize>::new());
-        let mut scratch = predictor.scratch();
+        let mut scoring = Scoring::new(&predictor, &columns, heads);
+        let mut documents = Documents::new(&predictor, &columns);
+        let mut scratch = DocumentScratch::default();
         let mut batch = RowBatch::new();
         let bar = super::progress::spinner(common, "rows scored");
-        let given = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
-        let nothing_given = BatchOptions::default();
-        while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
-            for row in (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row))) {
-                let field = |c: usize| batch.field(row, c);
-                let next = groups.len();
-                let key = columns.group.map_or_else(|| format!("{}", batch.line(row)), |g| field(g).to_owned());
-                let gold = match gold_classes(&columns, &heads, field) {
-                    Ok(gold) => gold,
-                    Err(error) => {
-                        rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
-                        continue;
-                    }
-                };
-                let answered = match answers(&predictor, &columns, &given, field, &mut scratch) {
-                    Ok(answered) => answered,
-                    Err(error) => {
-                        rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
-                        continue;
-                    }
-                };
-                let group = *groups.entry(key).or_insert(next);
-                for (h, (answer, &gold)) in answered.iter().zip(&gold).enumerate() {
-                    let given = columns.givens[h].and_then(|c| predictor.given(h, field(c).trim()).ok()).unwrap_or(0);
-                    heads[h].items.push(Item {
-                        gold,
-                        predicted: answer.class,
-                        gold_probability: answer.probabilities[gold],
-                        confidence: answer.probability(),
-                        group,
-                        given,
-                    });
-                }
-                if has_chain {
-                    let free = answers(&predictor, &columns, &nothing_given, field, &mut scratch)?;
-                    let is_right = free.iter().zip(&gold).all(|(a, &g)| a.class == g);
-                    joint.push(Item {
-                        gold: 1,
-                        predicted: usize::from(is_right),
-                        gold_probability: 1.0,
-                        confidence: 1.0,
-                        group,
-                        given: 0,
-                    });
+        while documents.read_batch(&mut reader, &mut batch, rejects)? {
+            batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
+            for rows in documents.ranges(&batch) {
+                for error in scoring.add(&batch, rows, &mut scratch) {
+                    rejects.add(error.in_file(reader.source().path()))?;
                 }
             }
             bar.inc(batch.n_rows() as u64);
         }
+        let Scoring { heads, joint, .. } = scoring;
         bar.finish_and_clear();
         anyhow::ensure!(heads.iter().all(|h| !h.items.is_empty()), "no row to score; check the labels and --where");
         Ok((heads, joint))
@@ -243,10 +211,7 @@ impl Evaluate {
     fn compare(&self, other: &PathBuf, heads: &[HeadItems], common: &Common, text: &mut String) -> anyhow::Result<()> {
         let (others, _) = self.score(Some(other), common, &mut Rejects::new())?;
         for (a, b) in heads.iter().zip(&others) {
-            anyhow::ensure!(
-                a.labels == b.labels && a.items.len() == b.items.len(),
-                "the models do not label the same rows with the same labels"
-            );
+            anyhow::ensure!(a.labels == b.labels, "the models do not have the same labels");
             let n = a.labels.len();
             let comparison =
                 compare(&a.items, &b.items, N_SAMPLES, 1, |items, weights| Scores::new(items, weights, n, &[]).macro_f1);
@@ -261,6 +226,94 @@ impl Evaluate {
             );
         }
         Ok(())
+    }
+}
+
+/// Collects the items of all heads, document by document.
+struct Scoring<'a> {
+    predictor: &'a Predictor,
+    columns: &'a Columns,
+    heads: Vec<HeadItems>,
+    /// One item per row: class 1 where all heads are right together.
+    joint: Vec<Item>,
+    groups: BTreeMap<String, usize>,
+    has_chain: bool,
+}
+
+/// The labels of one row: true classes, answers given the true values, and the text that they are about.
+struct LabelledRow {
+    text: usize,
+    gold: Vec<usize>,
+    givens: Vec<usize>,
+    answers: Vec<Answer>,
+}
+
+impl<'a> Scoring<'a> {
+    fn new(predictor: &'a Predictor, columns: &'a Columns, heads: Vec<HeadItems>) -> Self {
+        let task = &predictor.model().meta().task;
+        let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
+        Self { predictor, columns, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain }
+    }
+
+    /// Adds the rows of one document; gives the rows that cannot be scored, and why.
+    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut DocumentScratch) -> Vec<Error> {
+        let options = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
+        let answered = answer_document(self.predictor, self.columns, &options, batch, rows.clone(), scratch);
+        let mut errors = Vec::new();
+        let mut labelled = Vec::new();
+        for (row, answered) in rows.clone().zip(answered) {
+            match answered.and_then(|answered| self.labels(answered, |c| batch.field(row, c))) {
+                Ok(row) => labelled.push(row),
+                Err(error) => errors.push(error.on_line(batch.line(row))),
+            }
+        }
+        let next = self.groups.len();
+        let key =
+            self.columns.group.map_or_else(|| batch.line(rows.start).to_string(), |g| batch.field(rows.start, g).to_owned());
+        let group = *self.groups.entry(key).or_insert(next);
+        for of_text in labelled.chunk_by(|a, b| a.text == b.text) {
+            self.add_text(of_text, group);
+        }
+        errors
+    }
+
+    fn labels<'r>(&self, (text, answers): (usize, Vec<Answer>), field: impl Fn(usize) -> &'r str) -> Result<LabelledRow, Error> {
+        let gold = gold_classes(self.columns, &self.heads, &field)?;
+        let given = |(head, column): (usize, &Option<usize>)| {
+            column.and_then(|c| self.predictor.given(head, field(c).trim()).ok()).unwrap_or(0)
+        };
+        Ok(LabelledRow { text, gold, givens: self.columns.givens.iter().enumerate().map(given).collect(), answers })
+    }
+
+    fn add_text(&mut self, rows: &[LabelledRow], group: usize) {
+        let task = &self.predictor.model().meta().task;
+        let mut is_right = vec![true; rows.len()];
+        for (h, head) in self.heads.iter_mut().enumerate() {
+            let n_classes = head.labels.len();
+            let predicted = |row: &LabelledRow| self.predictor.present(h, &row.answers[h]);
+            let units: Vec<&[LabelledRow]> = if task.heads[h].multiple { vec![rows] } else { rows.chunks(1).collect() };
+            for unit in units {
+                let mut gold: Vec<usize> = unit.iter().map(|row| row.gold[h]).collect();
+                gold.sort_unstable();
+                gold.dedup();
+                let probability = |class: usize| unit[0].answers[h].probabilities[class];
+                head.items.extend(pair_labels(&gold, &predicted(&unit[0]), n_classes, probability, (group, unit[0].givens[h])));
+            }
+            for (row, is_right) in rows.iter().zip(&mut is_right) {
+                *is_right &= predicted(row).iter().any(|&(class, _)| class == row.gold[h]);
+            }
+        }
+        if self.has_chain {
+            let item = |&is_right: &bool| Item {
+                gold: 1,
+                predicted: usize::from(is_right),
+                gold_probability: 1.0,
+                confidence: 1.0,
+                group,
+                given: 0,
+            };
+            self.joint.extend(is_right.iter().map(item));
+        }
     }
 }
 
@@ -284,23 +337,27 @@ fn with_interval(value: f64, interval: Interval) -> String {
 /// Accuracy of always naming the most frequent label, of all or of those with the same given value.
 fn majority(items: &[Item], n_classes: usize, by_given: bool) -> f64 {
     let mut counts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for item in items {
+    for item in items.iter().filter(|i| i.gold < n_classes) {
         counts.entry(if by_given { item.given } else { 0 }).or_insert_with(|| vec![0; n_classes])[item.gold] += 1;
     }
     let right: usize = counts.values().filter_map(|c| c.iter().max()).sum();
-    right as f64 / items.len() as f64
+    right as f64 / items.iter().filter(|i| i.gold < n_classes).count().max(1) as f64
 }
 
-/// Rows: true labels, by number and name; columns: predicted ones, by number.
+/// Rows: true labels, by number and name; columns: predicted ones, by number. A label without partner stands in the row or column "–".
 fn confusion(head: &HeadItems, text: &mut String) {
     let n = head.labels.len();
+    let has_unpaired = head.items.iter().any(|i| i.gold == n || i.predicted == n);
     let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
-    let header: Vec<String> = (1..=n).map(|c| format!("{c:>5}")).collect();
+    let shown = 0..n + usize::from(has_unpaired);
+    let number = |c: usize| if c == n { "–".to_owned() } else { (c + 1).to_string() };
+    let header: Vec<String> = shown.clone().map(|c| format!("{:>5}", number(c))).collect();
     *text += &format!("  {:<width$}     {}   (confusion matrix; columns: predicted)\n", "true", header.join(""));
-    for (gold, label) in head.labels.iter().enumerate() {
+    for gold in shown.clone() {
         let count = |p: usize| head.items.iter().filter(|i| i.gold == gold && i.predicted == p).count();
-        let cells: Vec<String> = (0..n).map(|p| format!("{:>5}", count(p))).collect();
-        *text += &format!("  {label:<width$} {:>2}  {}\n", gold + 1, cells.join(""));
+        let cells: Vec<String> = shown.clone().map(|p| format!("{:>5}", count(p))).collect();
+        let label = head.labels.get(gold).map_or("", String::as_str);
+        *text += &format!("  {label:<width$} {:>2}  {}\n", number(gold), cells.join(""));
     }
 }
 

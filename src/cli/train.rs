@@ -61,9 +61,9 @@ pub struct SettingArgs {
     /// Count the classes of a lexicon too: a CSV with columns class and terms, terms joined by |, * for any ending
     #[arg(long, value_name = "F")]
     pub lexicon: Option<PathBuf>,
-    /// Weight of the lexicon beside the n-grams
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    pub lexicon_weight: f32,
+    /// Weight of a lexicon class beside the n-grams, whose blocks have length 1  [default: 0.2]
+    #[arg(long, value_name = "X")]
+    pub lexicon_weight: Option<f32>,
     /// Hash n-grams to 2^B columns instead of keeping a vocabulary; the data is then streamed
     #[arg(long, value_name = "B")]
     pub hash_bits: Option<u8>,
@@ -85,6 +85,9 @@ pub struct SettingArgs {
     /// What the search maximises: macro-f1, accuracy, or mean F1 of some labels as in favor,against
     #[arg(long, value_name = "METRIC", default_value = "macro-f1", value_parser = metric)]
     pub metric: Metric,
+    /// Let the other texts of a group, in order, speak for a text's label
+    #[arg(long)]
+    pub context: bool,
     /// Folds for calibration and the scores kept in the model; 0 for neither  [default: 5]
     #[arg(long, value_name = "K")]
     pub folds: Option<usize>,
@@ -217,7 +220,8 @@ impl SettingArgs {
         if let Some(path) = &self.lexicon {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             let block = TfidfParams::lexicon(&text).map_err(|e| e.in_file(path))?;
-            params.features.blocks.push(TfidfParams { weight: self.lexicon_weight, ..block });
+            let weight = self.lexicon_weight.unwrap_or(block.weight);
+            params.features.blocks.push(TfidfParams { weight, ..block });
         }
         params.features.hash_bits = self.hash_bits.or(params.features.hash_bits);
         let has_head_flag = self.algorithm.is_some() || self.cost.is_some() || self.balanced || self.eps.is_some();
@@ -225,6 +229,7 @@ impl SettingArgs {
             params.heads.iter_mut().for_each(|head| self.overrule(head));
         }
         self.overrule(&mut params.head);
+        params.context |= self.context;
         params.folds = self.folds.unwrap_or(params.folds);
         params.seed = self.seed.unwrap_or(params.seed);
         params.keep_features = self.keep_features.or(params.keep_features);

@@ -65,6 +65,44 @@ impl RowBatch {
         self.lines[row]
     }
 
+    /// Keeps the rows that `is_wanted` says, given the batch and a row's number.
+    pub fn retain(&mut self, is_wanted: impl Fn(&Self, usize) -> bool) {
+        let wanted: Vec<bool> = (0..self.n_rows()).map(|row| is_wanted(self, row)).collect();
+        if wanted.iter().all(|&w| w) {
+            return;
+        }
+        let mut kept = Self { n_columns: self.n_columns, ..Self::default() };
+        for row in (0..self.n_rows()).filter(|&row| wanted[row]) {
+            for column in 0..self.n_columns {
+                kept.text.push_str(self.field(row, column));
+                kept.ends.push(kept.text.len());
+            }
+            kept.lines.push(self.lines[row]);
+        }
+        *self = kept;
+    }
+
+    /// Drops all rows and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.lines.clear();
+    }
+
+    /// Moves the rows of `other` from `first` on to the end of this batch.
+    pub(crate) fn append(&mut self, other: &mut RowBatch, first: usize) {
+        self.n_columns = other.n_columns;
+        let kept = first * other.n_columns;
+        let start = if kept == 0 { 0 } else { other.ends[kept - 1] };
+        let shift = self.text.len();
+        self.text.push_str(&other.text[start..]);
+        self.ends.extend(other.ends[kept..].iter().map(|end| end - start + shift));
+        self.lines.extend_from_slice(&other.lines[first..]);
+        other.text.truncate(start);
+        other.ends.truncate(kept);
+        other.lines.truncate(first);
+    }
+
     /// Empties it and makes it ready to be filled. Memory that only one huge row needed is given back.
     pub(super) fn start(&mut self, n_columns: usize, usual_bytes: usize) {
         self.bytes = std::mem::take(&mut self.text).into_bytes();
@@ -217,6 +255,17 @@ mod tests {
         let messages: Vec<String> = refused.iter().map(ToString::to_string).collect();
         assert!(messages[0].starts_with("t.csv:3, column \"b\": invalid UTF-8"), "{messages:?}");
         assert!(messages[1].starts_with("t.csv:5, column \"a\": a NUL byte"), "{messages:?}");
+    }
+
+    #[test]
+    fn rows_move_from_one_batch_to_another() {
+        let (mut from, _) = batch(&[["é".as_bytes(), b"1"], [b"x", b"2"], [b"", b"3"]]);
+        let (mut to, _) = batch(&[[b"old", b"0"]]);
+        to.append(&mut from, 1);
+        let rows = |batch: &RowBatch| (0..batch.n_rows()).map(|r| batch.row(r).collect::<Vec<_>>().join("/")).collect::<Vec<_>>();
+        assert_eq!(rows(&to), ["old/0", "x/2", "/3"]);
+        assert_eq!(rows(&from), ["é/1"]);
+        assert_eq!(to.line(2), 4);
     }
 
     #[test]

@@ -63,21 +63,21 @@ pub struct Comparison {
     pub p_value: f64,
 }
 
-/// Compares two systems by `score` on the same items in the same order: approximate randomisation over groups (Noreen 1989; Yeh, COLING 2000) with
+/// Compares two systems by `score` on the same groups: approximate randomisation over groups (Noreen 1989; Yeh, COLING 2000) with
 /// `n_samples` exchanges, p = (1 + number at least as large) / (1 + n_samples).
 pub fn compare(a: &[Item], b: &[Item], n_samples: usize, seed: u64, score: impl Fn(&[Item], &[f64]) -> f64 + Sync) -> Comparison {
-    let n_groups = a.iter().map(|i| i.group + 1).max().unwrap_or(0);
-    let ones = vec![1.0; a.len()];
-    let difference = score(a, &ones) - score(b, &ones);
+    let n_groups = a.iter().chain(b).map(|i| i.group + 1).max().unwrap_or(0);
+    let plain = |items: &[Item]| score(items, &vec![1.0; items.len()]);
+    let difference = plain(a) - plain(b);
     let exchanged: Vec<f64> = (0..n_samples)
         .into_par_iter()
         .map(|sample| {
             let mut random = Random::of_part(seed, sample as u64);
             let swap: Vec<bool> = (0..n_groups).map(|_| random.next_u64() >> 63 == 1).collect();
             let pick = |first: &[Item], second: &[Item]| -> Vec<Item> {
-                first.iter().zip(second).map(|(x, y)| if swap[x.group] { y.clone() } else { x.clone() }).collect()
+                first.iter().filter(|i| !swap[i.group]).chain(second.iter().filter(|i| swap[i.group])).cloned().collect()
             };
-            score(&pick(a, b), &ones) - score(&pick(b, a), &ones)
+            plain(&pick(a, b)) - plain(&pick(b, a))
         })
         .collect();
     let as_large = exchanged.iter().filter(|d| d.abs() >= difference.abs() - 1e-12).count();
@@ -85,8 +85,8 @@ pub fn compare(a: &[Item], b: &[Item], n_samples: usize, seed: u64, score: impl 
         .into_par_iter()
         .map(|sample| {
             let times = draw(n_groups, seed ^ 1, sample);
-            let weights: Vec<f64> = a.iter().map(|i| times[i.group]).collect();
-            score(a, &weights) - score(b, &weights)
+            let drawn = |items: &[Item]| score(items, &items.iter().map(|i| times[i.group]).collect::<Vec<f64>>());
+            drawn(a) - drawn(b)
         })
         .collect();
     Comparison { difference, interval: Interval::of(drawn), p_value: (1 + as_large) as f64 / (1 + n_samples) as f64 }

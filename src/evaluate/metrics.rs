@@ -12,11 +12,14 @@ const BINS: usize = 15;
 const LEAST_PROBABILITY: f64 = 1e-15;
 
 /// One labelled item with what was predicted for it.
+///
+/// A text with several labels gives one item per label, true and predicted ones paired by [`pair_labels`]; a label without partner is paired with "nothing",
+/// the number of classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// True class.
+    /// True class, or the number of classes where a predicted label has no true one.
     pub gold: usize,
-    /// Predicted class.
+    /// Predicted class, or the number of classes where a true label was missed.
     pub predicted: usize,
     /// Probability that was given to the true class.
     pub gold_probability: f64,
@@ -32,7 +35,7 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConfusionMatrix {
     n_classes: usize,
-    /// Row: true class; column: predicted.
+    /// Row: true class; column: predicted; the last of either stands for nothing.
     counts: Vec<f64>,
 }
 
@@ -69,29 +72,31 @@ pub struct Scores {
 impl ConfusionMatrix {
     /// Counts items, each `weights[i]` times.
     pub fn new(items: &[Item], weights: &[f64], n_classes: usize) -> Self {
-        let mut counts = vec![0.0; n_classes * n_classes];
+        let width = n_classes + 1;
+        let mut counts = vec![0.0; width * width];
         for (item, weight) in items.iter().zip(weights) {
-            counts[item.gold * n_classes + item.predicted] += weight;
+            counts[item.gold * width + item.predicted] += weight;
         }
         Self { n_classes, counts }
     }
 
     /// Number of items of true class `gold` that were predicted as `predicted`.
     pub fn get(&self, gold: usize, predicted: usize) -> f64 {
-        self.counts[gold * self.n_classes + predicted]
+        self.counts[gold * (self.n_classes + 1) + predicted]
     }
 
-    /// Share of the diagonal.
+    /// Share of the true labels that were predicted.
     pub fn accuracy(&self) -> f64 {
-        let right: f64 = (0..self.n_classes).map(|c| self.get(c, c)).sum();
-        ratio(right, self.counts.iter().sum())
+        let n = self.n_classes;
+        let right: f64 = (0..n).map(|c| self.get(c, c)).sum();
+        ratio(right, self.counts[..n * (n + 1)].iter().sum())
     }
 
     /// Scores of one class.
     pub fn class(&self, c: usize) -> ClassScores {
         let hits = self.get(c, c);
-        let support: f64 = (0..self.n_classes).map(|p| self.get(c, p)).sum();
-        let predicted: f64 = (0..self.n_classes).map(|g| self.get(g, c)).sum();
+        let support: f64 = (0..=self.n_classes).map(|p| self.get(c, p)).sum();
+        let predicted: f64 = (0..=self.n_classes).map(|g| self.get(g, c)).sum();
         ClassScores {
             precision: ratio(hits, predicted),
             recall: ratio(hits, support),
@@ -102,7 +107,7 @@ impl ConfusionMatrix {
 
     /// Whether the class occurs in truth or prediction.
     fn occurs(&self, c: usize) -> bool {
-        (0..self.n_classes).any(|o| self.get(c, o) > 0.0 || self.get(o, c) > 0.0)
+        (0..=self.n_classes).any(|o| self.get(c, o) > 0.0 || self.get(o, c) > 0.0)
     }
 }
 
@@ -113,23 +118,24 @@ impl Scores {
         let classes: Vec<ClassScores> = (0..n_classes).map(|c| matrix.class(c)).collect();
         let occurring: Vec<f64> = (0..n_classes).filter(|&c| matrix.occurs(c)).map(|c| classes[c].f1).collect();
         let named: Vec<f64> = mean_of.iter().map(|&c| classes[c].f1).collect();
-        let total: f64 = weights.iter().sum();
-        let loss: f64 = items.iter().zip(weights).map(|(i, w)| -w * i.gold_probability.max(LEAST_PROBABILITY).ln()).sum();
+        let labelled = || items.iter().zip(weights).filter(|(i, _)| i.gold < n_classes);
+        let total: f64 = labelled().map(|(_, w)| w).sum();
+        let loss: f64 = labelled().map(|(i, w)| -w * i.gold_probability.max(LEAST_PROBABILITY).ln()).sum();
         Self {
             accuracy: matrix.accuracy(),
             macro_f1: mean(&occurring),
             mean_f1: if named.is_empty() { f64::NAN } else { mean(&named) },
             log_loss: ratio(loss, total),
-            calibration_error: calibration_error(items, weights),
+            calibration_error: calibration_error(items, weights, n_classes),
             classes,
         }
     }
 }
 
 /// Confidence, accuracy and weight of each bin of a reliability diagram, lowest confidence first.
-pub fn reliability(items: &[Item], weights: &[f64]) -> Vec<(f64, f64, f64)> {
+pub fn reliability(items: &[Item], weights: &[f64], n_classes: usize) -> Vec<(f64, f64, f64)> {
     let mut bins = vec![(0.0, 0.0, 0.0); BINS];
-    for (item, weight) in items.iter().zip(weights) {
+    for (item, weight) in items.iter().zip(weights).filter(|(i, _)| i.predicted < n_classes) {
         let bin = &mut bins[((item.confidence * BINS as f64) as usize).min(BINS - 1)];
         bin.0 += weight * item.confidence;
         bin.1 += weight * f64::from(item.gold == item.predicted);
@@ -138,9 +144,40 @@ pub fn reliability(items: &[Item], weights: &[f64]) -> Vec<(f64, f64, f64)> {
     bins.into_iter().map(|(confidence, right, n)| (ratio(confidence, n), ratio(right, n), n)).collect()
 }
 
-fn calibration_error(items: &[Item], weights: &[f64]) -> f64 {
-    let total: f64 = weights.iter().sum();
-    reliability(items, weights).iter().map(|(confidence, accuracy, n)| ratio(n * (confidence - accuracy).abs(), total)).sum()
+/// Pairs the true labels of a text with the predicted ones: equal labels first, the rest in order, what is left over with nothing. Counts of hits, misses and
+/// false alarms per class do not depend on how unequal labels are paired. `predicted` comes with probabilities, `gold_probability` gives those of true labels.
+pub fn pair_labels(
+    gold: &[usize],
+    predicted: &[(usize, f64)],
+    n_classes: usize,
+    gold_probability: impl Fn(usize) -> f64,
+    (group, given): (usize, usize),
+) -> Vec<Item> {
+    let hits = predicted.iter().filter(|(p, _)| gold.contains(p)).map(|&(p, confidence)| (p, p, confidence));
+    let mut missed = gold.iter().filter(|g| !predicted.iter().any(|(p, _)| p == *g));
+    let mut alarms = predicted.iter().filter(|(p, _)| !gold.contains(p));
+    let rest = std::iter::from_fn(|| match (missed.next(), alarms.next()) {
+        (None, None) => None,
+        (gold, alarm) => {
+            let &(predicted, confidence) = alarm.unwrap_or(&(n_classes, 0.0));
+            Some((gold.copied().unwrap_or(n_classes), predicted, confidence))
+        }
+    });
+    let item = |(gold, predicted, confidence): (usize, usize, f64)| Item {
+        gold,
+        predicted,
+        gold_probability: if gold < n_classes { gold_probability(gold) } else { 1.0 },
+        confidence,
+        group,
+        given,
+    };
+    hits.chain(rest).map(item).collect()
+}
+
+fn calibration_error(items: &[Item], weights: &[f64], n_classes: usize) -> f64 {
+    let bins = reliability(items, weights, n_classes);
+    let total: f64 = bins.iter().map(|bin| bin.2).sum();
+    bins.iter().map(|(confidence, accuracy, n)| ratio(n * (confidence - accuracy).abs(), total)).sum()
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {
@@ -169,6 +206,17 @@ mod tests {
         assert!((scores.classes[0].f1 - 4.0 / 6.0).abs() < 1e-12);
         assert!((scores.macro_f1 - (4.0 / 6.0 + 0.5) / 2.0).abs() < 1e-12);
         assert_eq!(scores.macro_f1, scores.mean_f1);
+    }
+
+    #[test]
+    fn label_sets_are_counted_label_by_label() {
+        // Truth {0, 1} and {2}, predicted {1} and {2, 0}: class 0 has a miss and a false alarm, classes 1 and 2 are right.
+        let mut items = pair_labels(&[0, 1], &[(1, 0.9)], 3, |_| 0.5, (0, 0));
+        items.extend(pair_labels(&[2], &[(2, 0.8), (0, 0.6)], 3, |_| 0.5, (1, 0)));
+        let scores = Scores::new(&items, &vec![1.0; items.len()], 3, &[]);
+        assert_eq!(scores.classes.iter().map(|c| c.f1).collect::<Vec<_>>(), [0.0, 1.0, 1.0]);
+        assert!((scores.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(scores.classes[0].support, 1.0);
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod metrics;
 
 pub use agreement::{cohen_kappa, krippendorff_alpha, krippendorff_alpha_with_interval};
 pub use bootstrap::{Comparison, Interval, N_SAMPLES, bootstrap, compare};
-pub use metrics::{ClassScores, ConfusionMatrix, Item, Scores, reliability};
+pub use metrics::{ClassScores, ConfusionMatrix, Item, Scores, pair_labels, reliability};

@@ -116,7 +116,8 @@ impl Extractor {
             return scratch.padded[span.first as usize..span.end as usize].to_owned();
         }
         if let Some(lexicon) = &block.lexicon {
-            return format!("lexicon({})", lexicon.class(span.first as usize));
+            let class = lexicon.class(span.first as usize);
+            return if span.mark == MARK_NEGATED { format!("lexicon(not {class})") } else { format!("lexicon({class})") };
         }
         let text = block.source(scratch);
         let words = &scratch.words[span.first as usize..span.end as usize];
@@ -172,7 +173,7 @@ impl Block {
             salt,
             stop_keys: keys(&mut params.stop_words.iter().map(String::as_str)),
             negator_keys: if params.negation { keys(&mut NEGATORS.into_iter()) } else { Vec::new() },
-            lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, salt)),
+            lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, params.words, salt)),
         }
     }
 
@@ -311,17 +312,9 @@ impl Block {
     }
 
     fn negated_words(&self, lowered: &str, words: &[Word], mut emit: impl FnMut(u64, Span)) {
-        let mut scope = 0;
+        let mut scope = Scope::default();
         for (i, word) in words.iter().enumerate() {
-            let gap_start = if i == 0 { 0 } else { words[i - 1].end as usize };
-            let gap = lowered.get(gap_start..word.start as usize).unwrap_or("");
-            if gap.contains(['.', ',', ';', ':', '!', '?', '(', ')', '"', '—']) {
-                scope = 0;
-            }
-            if self.negator_keys.binary_search(&word.key).is_ok() {
-                scope = NEGATION_SCOPE;
-            } else if scope > 0 {
-                scope -= 1;
+            if scope.next(lowered, words, i, &self.negator_keys) {
                 emit(hash::marked(word.key, MARK_NEGATED), Span { first: i as u32, end: i as u32 + 1, mark: MARK_NEGATED });
             }
         }
@@ -352,11 +345,22 @@ impl Block {
         let NgramScratch { lowered, words, .. } = scratch;
         let Some(lexicon) = &self.lexicon else { return };
         self.list_words(None, lowered, words);
-        for first in 0..words.len() {
-            let word = &lowered[words[first].start as usize..words[first].end as usize];
-            lexicon.at(word, words[first..].iter().map(|w| w.key), |class, key| {
-                emit(key, Span { first: class as u32, end: 0, mark: 0 });
-            });
+        let at = |i: usize| words.get(i).map(|w| &lowered[w.start as usize..w.end as usize]);
+        let mut scope = Scope::default();
+        for (first, word) in words.iter().enumerate() {
+            let is_negated = self.negation_is_on() && scope.next(lowered, words, first, &self.negator_keys);
+            let here = (at(first).unwrap_or(""), word.key);
+            lexicon.at(
+                here,
+                |i| at(first + 1 + i),
+                |class, key| {
+                    let span = Span { first: class as u32, end: 0, mark: 0 };
+                    emit(key, span);
+                    if is_negated {
+                        emit(hash::marked(key, MARK_NEGATED), Span { mark: MARK_NEGATED, ..span });
+                    }
+                },
+            );
         }
     }
 
@@ -403,6 +407,31 @@ impl Block {
                 }
             }
         }
+    }
+}
+
+/// The reach of the last negator.
+#[derive(Default)]
+struct Scope {
+    /// Words to come that it still reaches.
+    left: usize,
+}
+
+impl Scope {
+    /// Goes on to word `i`; whether that word is negated. A negator itself is not.
+    fn next(&mut self, lowered: &str, words: &[Word], i: usize, negator_keys: &[u64]) -> bool {
+        let gap_start = if i == 0 { 0 } else { words[i - 1].end as usize };
+        let gap = lowered.get(gap_start..words[i].start as usize).unwrap_or("");
+        if gap.contains(['.', ',', ';', ':', '!', '?', '(', ')', '"', '—']) {
+            self.left = 0;
+        }
+        if negator_keys.binary_search(&words[i].key).is_ok() {
+            self.left = NEGATION_SCOPE;
+            return false;
+        }
+        let is_negated = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_negated
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::calibrate::N_NEIGHBOURS;
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::features::index::{KeyIndex, TAG_PADDING};
@@ -336,6 +337,7 @@ fn check_sizes(meta: &ModelMeta, layout: &Layout) -> Result<()> {
             && (head.n_outputs == n || (n == 2 && head.n_outputs == 1))
             && head.weight_scales.len() == head.n_outputs
             && head.calibration.bias.len() == n
+            && head.calibration.context.as_ref().is_none_or(|c| c.bias.len() == n && c.neighbours.len() == N_NEIGHBOURS)
             && head.offsets.len() == n
             && [head.thresholds.len(), head.calibration.presence.len()].iter().all(|&l| l == 0 || l == n)
     });

@@ -86,6 +86,20 @@ pub struct Calibration {
     /// Slope and intercept per class, for presence probabilities; empty for heads with one label per text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub presence: Vec<(f64, f64)>,
+    /// The map for a text that comes with others of its group; none where the model was trained without context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextMap>,
+}
+
+/// From scores and the neighbours' probabilities to probabilities: softmax of `scale` · score + `bias` + Σ weight · neighbour's probability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextMap {
+    /// Common factor of the scores.
+    pub scale: f64,
+    /// Weights of the probabilities of the previous text, the next, all others on average, and the first.
+    pub neighbours: Vec<f64>,
+    /// Added per class.
+    pub bias: Vec<f64>,
 }
 
 /// How the model was trained.

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 pub use file::{HeadParts, ModelParts};
-pub use meta::{Calibration, HeadMeta, ModelMeta, ScoreMeta, TrainingMeta, WeightKind};
+pub use meta::{Calibration, ContextMap, HeadMeta, ModelMeta, ScoreMeta, TrainingMeta, WeightKind};
 
 use crate::error::{Error, Result};
 use crate::features::index::IndexView;

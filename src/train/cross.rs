@@ -9,7 +9,7 @@ use crate::labelled::Labelled;
 use crate::linear::cross_scores;
 use crate::model::Calibration;
 use crate::task::Task;
-use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate};
+use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate, thresholds};
 
 /// Held-out predictions of one head over all folds.
 #[derive(Debug, Clone)]
@@ -104,10 +104,12 @@ fn fold_items(
         let inner_folds: Vec<usize> = folds.iter().map(|&f| f - usize::from(f > fold)).collect();
         let n_inner = n_folds_of(folds) - 1;
         let scores = held_out_scores(&inner, head_params, &inner_folds, n_inner)?;
-        meta.calibration = calibrate(&inner, &scores, n_classes);
+        meta.calibration = calibrate(&inner, &scores, n_classes, params.context);
+        meta.thresholds = thresholds(&inner, &inner.judge(&scores, &meta), &meta);
     }
     let scores: Vec<Vec<f64>> = held_out.iter().map(|&i| set.scores(&linear, i)).collect();
-    Ok(set.subset(&held_out).items(&scores, &meta))
+    let held_out = set.subset(&held_out);
+    Ok(held_out.items(&held_out.judge(&scores, &meta), &meta))
 }
 
 fn n_folds_of(folds: &[usize]) -> usize {

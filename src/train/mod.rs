@@ -14,9 +14,9 @@ pub use cross::{FoldScores, cross_validate};
 pub use head::{Algorithm, HeadParams};
 pub use search::{Candidate, Metric, SearchParams, search};
 
-use crate::calibrate::fit_presence;
+use crate::calibrate::{Judged, fit_presence};
 use crate::error::{Error, Result};
-use crate::evaluate::{Interval, Item, Scores, bootstrap};
+use crate::evaluate::{Interval, Item, Scores, bootstrap, pair_labels};
 use crate::features::{FeatureParams, Features};
 use crate::labelled::{HeadCases, Labelled};
 use crate::linear::{LinearModel, Problem, Targets};
@@ -40,6 +40,10 @@ pub struct TrainParams {
     pub head: HeadParams,
     /// Solver settings per head, in the order of the task; shorter lists leave the rest to `head`.
     pub heads: Vec<HeadParams>,
+    /// Let the other texts of a group speak for a text's label, in heads that are given nothing; needs groups of several texts, in order, and
+    /// `folds`. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context: bool,
     /// Folds for calibration and cross-validated scores; 0 skips both. Default: 5.
     pub folds: usize,
     /// How weights are stored. Default: 32-bit floating point.
@@ -58,6 +62,7 @@ impl Default for TrainParams {
             features: FeatureParams::default(),
             head: HeadParams::default(),
             heads: Vec::new(),
+            context: false,
             folds: 5,
             weights: WeightKind::F32,
             keep_features: None,
@@ -160,10 +165,11 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
     if params.folds > 0 {
         let folds = data.folds(params.folds, params.seed)?;
         let held_out = cross::held_out_scores(&set, &head_params, &folds, params.folds)?;
-        meta.calibration = calibrate(&set, &held_out, n_classes);
-        meta.thresholds = thresholds(&set, &held_out, &meta);
-        let items = set.items(&held_out, &meta);
-        nonconformity = nonconformity_scores(&set, &held_out, &meta);
+        meta.calibration = calibrate(&set, &held_out, n_classes, params.context);
+        let judged = set.judge(&held_out, &meta);
+        meta.thresholds = thresholds(&set, &judged, &meta);
+        let items = set.items(&judged, &meta);
+        nonconformity = nonconformity_scores(&set, &judged);
         scores = score_metas(&meta.name, &items, n_classes, params);
     }
     Ok(TrainedHead { meta, linear, nonconformity, scores })
@@ -180,6 +186,8 @@ pub(crate) struct HeadSet<'a> {
     givens: Option<Vec<u32>>,
     groups: &'a [usize],
     is_multiple: bool,
+    /// The class that stands for none of the others.
+    none: Option<usize>,
 }
 
 impl<'a> HeadSet<'a> {
@@ -196,7 +204,8 @@ impl<'a> HeadSet<'a> {
             }
         }
         let givens = (!cases.given_labels.is_empty()).then(|| cases.cases.iter().map(|c| c.given as u32).collect());
-        Self { rows, cases, texts, classes, givens, groups: data.groups(), is_multiple }
+        let none = task.heads[head].none.as_ref().and_then(|none| cases.labels.iter().position(|l| l == none));
+        Self { rows, cases, texts, classes, givens, groups: data.groups(), is_multiple, none }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -268,6 +277,7 @@ impl<'a> HeadSet<'a> {
             givens: self.givens.as_ref().map(|givens| chosen.iter().map(|&i| givens[i]).collect()),
             groups: self.groups,
             is_multiple: self.is_multiple,
+            none: self.none,
         }
     }
 
@@ -278,36 +288,58 @@ impl<'a> HeadSet<'a> {
         crate::predict::class_scores(&outputs, self.n_classes())
     }
 
-    /// One item per (entry, true class), as an evaluation over label rows counts them.
-    fn items(&self, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<Item> {
+    /// Entries of each group, in order.
+    fn documents(&self) -> Vec<Vec<usize>> {
+        let n_groups = self.groups.iter().max().map_or(0, |last| last + 1);
+        let mut documents = vec![Vec::new(); n_groups];
+        self.texts.iter().enumerate().for_each(|(entry, &text)| documents[self.groups[text]].push(entry));
+        documents
+    }
+
+    /// What the head makes of every entry, from its scores: in the company of its group, where the model knows context.
+    fn judge(&self, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<Judged> {
+        if meta.calibration.context.is_none() {
+            return scores.iter().flat_map(|s| meta.calibration.judge(&[s])).collect();
+        }
+        let mut judged = vec![Judged { evidence: Vec::new(), probabilities: Vec::new() }; self.len()];
+        for document in self.documents() {
+            let of_document: Vec<&[f64]> = document.iter().map(|&entry| scores[entry].as_slice()).collect();
+            document.iter().zip(meta.calibration.judge(&of_document)).for_each(|(&entry, answer)| judged[entry] = answer);
+        }
+        judged
+    }
+
+    /// One item per case; where a text may have several labels, true and predicted ones are paired.
+    fn items(&self, judged: &[Judged], meta: &HeadMeta) -> Vec<Item> {
         let mut items = Vec::with_capacity(self.len());
-        for (entry, scores) in scores.iter().enumerate() {
-            let probabilities = meta.calibration.probabilities(scores);
-            let predicted = meta.choose(&probabilities);
-            for &gold in &self.classes[entry] {
-                items.push(Item {
-                    gold: gold as usize,
-                    predicted,
-                    gold_probability: probabilities[gold as usize],
-                    confidence: probabilities[predicted],
-                    group: self.groups[self.texts[entry]],
-                    given: self.given(entry).unwrap_or(0),
-                });
-            }
+        for (entry, Judged { evidence, probabilities }) in judged.iter().enumerate() {
+            let chosen = meta.choose(probabilities);
+            let predicted = match meta.thresholds.is_empty() {
+                true => vec![(chosen, probabilities[chosen])],
+                false => meta.present(evidence, probabilities, self.none, chosen),
+            };
+            let gold: Vec<usize> = self.classes[entry].iter().map(|&c| c as usize).collect();
+            let place = (self.groups[self.texts[entry]], self.given(entry).unwrap_or(0));
+            items.extend(pair_labels(&gold, &predicted, self.n_classes(), |c| probabilities[c], place));
         }
         items
     }
 }
 
-fn calibrate(set: &HeadSet<'_>, scores: &[Vec<f64>], n_classes: usize) -> Calibration {
-    let pairs: Vec<(Vec<f64>, usize)> =
-        scores.iter().zip(&set.classes).flat_map(|(s, classes)| classes.iter().map(|&c| (s.clone(), c as usize))).collect();
-    let (flat, classes): (Vec<Vec<f64>>, Vec<usize>) = pairs.into_iter().unzip();
+fn calibrate(set: &HeadSet<'_>, scores: &[Vec<f64>], n_classes: usize, with_context: bool) -> Calibration {
+    let cases: Vec<(usize, usize)> =
+        set.classes.iter().enumerate().flat_map(|(entry, classes)| classes.iter().map(move |&c| (entry, c as usize))).collect();
+    let flat: Vec<Vec<f64>> = cases.iter().map(|&(entry, _)| scores[entry].clone()).collect();
+    let classes: Vec<usize> = cases.iter().map(|&(_, class)| class).collect();
     let mut calibration = Calibration::fit(&flat, &classes, n_classes);
+    if with_context && set.givens.is_none() {
+        calibration.fit_context(scores, &cases, &set.documents());
+    }
     if set.is_multiple {
+        let judged = set.judge(scores, &set.plain_meta(calibration.clone()));
         calibration.presence = (0..n_classes)
             .map(|c| {
-                let of_class: Vec<f64> = scores.iter().map(|s| s[c]).collect();
+                let of_class: Vec<f64> = judged.iter().map(|j| j.evidence[c]).collect();
                 let is_present: Vec<bool> = set.classes.iter().map(|classes| classes.contains(&(c as u32))).collect();
                 fit_presence(&of_class, &is_present)
             })
@@ -317,15 +349,15 @@ fn calibrate(set: &HeadSet<'_>, scores: &[Vec<f64>], n_classes: usize) -> Calibr
 }
 
 /// The presence threshold of each class with the best F1 on held-out scores; ties go to the higher threshold.
-fn thresholds(set: &HeadSet<'_>, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<f64> {
+fn thresholds(set: &HeadSet<'_>, judged: &[Judged], meta: &HeadMeta) -> Vec<f64> {
     let presence = &meta.calibration.presence;
     (0..presence.len())
         .map(|c| {
-            let mut ranked: Vec<(f64, bool)> = scores
+            let mut ranked: Vec<(f64, bool)> = judged
                 .iter()
                 .zip(&set.classes)
-                .map(|(s, classes)| {
-                    (crate::calibrate::logistic(presence[c].0 * s[c] + presence[c].1), classes.contains(&(c as u32)))
+                .map(|(j, classes)| {
+                    (crate::calibrate::logistic(presence[c].0 * j.evidence[c] + presence[c].1), classes.contains(&(c as u32)))
                 })
                 .collect();
             ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -344,12 +376,11 @@ fn thresholds(set: &HeadSet<'_>, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<f6
 }
 
 /// 1 - p(true class) of every held-out case, sorted, per class: the reference of Mondrian prediction sets.
-fn nonconformity_scores(set: &HeadSet<'_>, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<Vec<f32>> {
+fn nonconformity_scores(set: &HeadSet<'_>, judged: &[Judged]) -> Vec<Vec<f32>> {
     let mut of_class = vec![Vec::new(); set.n_classes()];
-    for (scores, classes) in scores.iter().zip(&set.classes) {
-        let probabilities = meta.calibration.probabilities(scores);
+    for (judged, classes) in judged.iter().zip(&set.classes) {
         for &c in classes {
-            of_class[c as usize].push((1.0 - probabilities[c as usize]) as f32);
+            of_class[c as usize].push((1.0 - judged.probabilities[c as usize]) as f32);
         }
     }
     of_class.iter_mut().for_each(|scores: &mut Vec<f32>| scores.sort_by(f32::total_cmp));

@@ -143,7 +143,7 @@ fn head_candidates(
 fn score(set: &HeadSet<'_>, scores: &[Vec<f64>], metric: &Metric) -> Result<f64> {
     let n_classes = set.n_classes();
     let meta = set.plain_meta(Calibration::none(n_classes));
-    let items = set.items(scores, &meta);
+    let items = set.items(&set.judge(scores, &meta), &meta);
     let weights = vec![1.0; items.len()];
     Ok(match metric {
         Metric::MacroF1 => Scores::new(&items, &weights, n_classes, &[]).macro_f1,
