@@ -20,6 +20,7 @@ const MAX_ROWS: usize = 4096;
 pub struct Documents {
     /// Column of the group; none where every row stands alone.
     group: Option<usize>,
+    limits: BatchLimits,
     fresh: RowBatch,
     carried: RowBatch,
     has_ended: bool,
@@ -35,7 +36,11 @@ impl Documents {
     /// Reads documents as this model needs them.
     pub fn new(predictor: &Predictor, columns: &Columns) -> Self {
         let group = columns.group.filter(|_| predictor.knows_context());
-        Self { group, fresh: RowBatch::new(), carried: RowBatch::new(), has_ended: false }
+        Self::of_groups(group, BatchLimits::default())
+    }
+
+    fn of_groups(group: Option<usize>, limits: BatchLimits) -> Self {
+        Self { group, limits, fresh: RowBatch::new(), carried: RowBatch::new(), has_ended: false }
     }
 
     /// Fills `batch` with the next whole documents; false at the end of the table.
@@ -44,11 +49,11 @@ impl Documents {
     ///
     /// As [`TableReader::read_batch`].
     pub fn read_batch(&mut self, reader: &mut TableReader, batch: &mut RowBatch, rejects: &mut Rejects) -> Result<bool> {
-        let Some(group) = self.group else { return reader.read_batch(batch, BatchLimits::default(), rejects) };
+        let Some(group) = self.group else { return reader.read_batch(batch, self.limits, rejects) };
         std::mem::swap(batch, &mut self.carried);
         self.carried.clear();
         while !self.has_ended {
-            self.has_ended = !reader.read_batch(&mut self.fresh, BatchLimits::default(), rejects)?;
+            self.has_ended = !reader.read_batch(&mut self.fresh, self.limits, rejects)?;
             if self.has_ended {
                 break;
             }
@@ -152,4 +157,35 @@ pub(crate) fn judge_together(predictor: &Predictor, texts: &[Scratch]) -> Vec<Op
             Some(predictor.answer_together(head, scores))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Source, TableOptions};
+
+    #[test]
+    fn no_document_is_cut_at_the_end_of_a_batch() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv");
+        let groups: Vec<usize> = (0..40).flat_map(|group| vec![group; 1 + group * 7 % 6]).collect();
+        let lines: String = groups.iter().enumerate().map(|(row, group)| format!("{group},{row}\n")).collect();
+        std::fs::write(&path, format!("group,row\n{lines}")).unwrap();
+        for max_rows in [1, 2, 3, 5, 1000] {
+            let mut reader = TableReader::open(&Source::file(&path, None).unwrap(), &TableOptions::default()).unwrap();
+            let mut documents = Documents::of_groups(Some(0), BatchLimits { max_rows, ..BatchLimits::default() });
+            let (mut batch, mut rejects) = (RowBatch::new(), Rejects::new());
+            let mut read: Vec<(usize, usize)> = Vec::new();
+            let mut n_documents = 0;
+            while documents.read_batch(&mut reader, &mut batch, &mut rejects).unwrap() {
+                n_documents += documents.ranges(&batch).len();
+                read.extend(
+                    (0..batch.n_rows())
+                        .map(|r| (batch.field(r, 0).parse::<usize>().unwrap(), batch.field(r, 1).parse().unwrap())),
+                );
+            }
+            assert_eq!(read, groups.iter().copied().enumerate().map(|(row, group)| (group, row)).collect::<Vec<_>>());
+            assert_eq!(n_documents, 40, "batches of {max_rows}");
+        }
+    }
 }

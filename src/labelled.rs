@@ -28,6 +28,8 @@ pub struct Columns {
     pub labels: Vec<Option<usize>>,
     /// Column of what each head is given.
     pub givens: Vec<Option<usize>>,
+    /// Column whose values [`Labelled::kinds`] tells apart.
+    pub kind: Option<usize>,
     names: Vec<String>,
 }
 
@@ -61,6 +63,8 @@ pub struct Labelled {
     /// Group number of each text.
     groups: Vec<usize>,
     n_groups: usize,
+    /// Value of the kind column of each text; empty without one.
+    kinds: Vec<String>,
     heads: Vec<HeadCases>,
     n_rows: usize,
 }
@@ -102,6 +106,7 @@ impl Columns {
             span: task.target_span.as_ref().map(|(start, end)| Ok::<_, Error>((find(start)?, find(end)?))).transpose()?,
             labels: task.heads.iter().map(|h| label(h.column())).collect::<Result<_>>()?,
             givens: task.heads.iter().map(given).collect::<Result<_>>()?,
+            kind: None,
             names: names.to_vec(),
         })
     }
@@ -224,6 +229,9 @@ impl LabelledBuilder {
         self.data.texts.push(field(self.columns.text).to_owned());
         self.data.targets.push(target);
         self.data.groups.push(group);
+        if let Some(kind) = self.columns.kind {
+            self.data.kinds.push(field(kind).to_owned());
+        }
         number
     }
 
@@ -265,6 +273,14 @@ impl Labelled {
     /// Group number of each text.
     pub fn groups(&self) -> &[usize] {
         &self.groups
+    }
+
+    /// Values of the kind column, sorted, and the position of each text's value among them; both empty without such a column.
+    pub fn kinds(&self) -> (Vec<String>, Vec<usize>) {
+        let values = sorted(self.kinds.iter());
+        let place = |kind: &String| values.binary_search(kind).expect("collected above");
+        let places = self.kinds.iter().map(place).collect();
+        (values, places)
     }
 
     /// Number of groups; of texts, where there is no group column.

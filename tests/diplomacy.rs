@@ -41,7 +41,7 @@ fn offsets_lie_in_the_sentence_and_name_something() {
 }
 
 #[test]
-fn every_topic_has_every_stance() {
+fn every_topic_has_enough_statements_of_every_stance() {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (_, row) in all() {
         *counts.entry((row["topic"].clone(), row["stance"].clone())).or_default() += 1;
@@ -49,10 +49,68 @@ fn every_topic_has_every_stance() {
     let topics: BTreeSet<&str> = counts.keys().map(|(topic, _)| topic.as_str()).filter(|t| *t != "other").collect();
     assert_eq!(topics.len(), 17);
     for topic in topics {
-        for stance in STANCES {
-            let n = counts.get(&(topic.to_owned(), stance.to_owned())).copied().unwrap_or(0);
-            assert!(n >= 8, "{topic} {stance}: {n}");
-        }
+        let of_stance = STANCES.map(|stance| counts.get(&(topic.to_owned(), stance.to_owned())).copied().unwrap_or(0));
+        assert!(of_stance.iter().all(|&n| n >= 30) && of_stance.iter().sum::<usize>() >= 120, "{topic}: {of_stance:?}");
+    }
+}
+
+#[test]
+fn the_spread_is_the_planned_one() {
+    let rows = all();
+    let mut sentences: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let mut articles: BTreeMap<&str, (&str, &str, usize)> = BTreeMap::new();
+    for (split, row) in &rows {
+        let is_neutral = sentences.entry((&row["article"], &row["index"])).or_insert(true);
+        *is_neutral &= row["stance"] == "neutral";
+        let index: usize = row["index"].parse().unwrap();
+        let article = articles.entry(&row["article"]).or_insert((split, &row["region"], 0));
+        article.2 = article.2.max(index + 1);
+    }
+    assert!(articles.len() >= 400 && sentences.len() >= 3600, "{} articles, {} sentences", articles.len(), sentences.len());
+    for (article, (_, _, n)) in &articles {
+        assert!((7..=13).contains(n), "{article}: {n} sentences with the headline");
+    }
+    let share = |n: usize, of: usize| n as f64 / of as f64;
+    let takes_no_position = share(sentences.values().filter(|neutral| **neutral).count(), sentences.len());
+    assert!((0.3..=0.4).contains(&takes_no_position), "{takes_no_position}");
+    let of_region = |region: &str| articles.values().filter(|a| a.1 == region).count();
+    assert!(share(of_region("south-asia"), articles.len()) <= 1.0 / 3.0);
+    let regions: BTreeSet<&str> = articles.values().map(|a| a.1).collect();
+    assert_eq!(regions.len(), 7, "{regions:?}");
+    for region in regions {
+        let tested = articles.values().filter(|a| a.1 == region && a.0 == "test").count();
+        let share = share(tested, of_region(region));
+        assert!((0.17..=0.23).contains(&share), "{region}: {share} of the articles are in the test split");
+    }
+}
+
+#[test]
+fn the_codebook_has_four_examples_of_every_topic() {
+    let codebook = include_str!("../datasets/diplomacy/CODEBOOK.md");
+    let task: stancekit::Task = include_str!("../datasets/diplomacy/task.toml").parse().unwrap();
+    for topic in task.propositions.keys() {
+        let section = codebook.split(&format!("\n**{topic}** ")).nth(1).unwrap_or_else(|| panic!("no section on {topic}"));
+        let examples = section.lines().skip(1).take_while(|line| line.starts_with("- ")).count();
+        assert!(examples >= 4, "{topic}: {examples} examples");
+    }
+}
+
+/// `second-labelling.csv`: the labels of a second labeller who had not seen the first, beside the first ones, before any was changed.
+#[test]
+fn two_blind_labellings_agree() {
+    let sentences: BTreeSet<(String, String)> =
+        all().into_iter().map(|(_, row)| (row["article"].clone(), row["index"].clone())).collect();
+    let rows = rows("second-labelling");
+    let labelled: BTreeSet<(String, String)> = rows.iter().map(|row| (row["article"].clone(), row["index"].clone())).collect();
+    assert!(labelled.len() >= 400 && labelled.is_subset(&sentences), "{}", labelled.len());
+    for question in ["topic", "stance"] {
+        let answers = |row: &BTreeMap<String, String>| {
+            [format!("first_{question}"), format!("second_{question}")].map(|column| row[&column].clone()).to_vec()
+        };
+        let units: Vec<Vec<String>> =
+            rows.iter().map(answers).filter(|unit| unit.iter().all(|label| !label.is_empty())).collect();
+        let kappa = stancekit::check::agreement(&units, 10, 1).kappas[0].2;
+        assert!(kappa >= 0.85, "{question}: {kappa}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! `stance check`: what may be wrong with labelled data.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,6 +14,8 @@ use stancekit::labelled::Columns;
 use super::columns::{TableArgs, TaskArgs};
 use super::{Common, ExitStatus, RejectArgs, settle};
 
+/// Name of the split that is tested on.
+const TEST_SPLIT: &str = "test";
 /// So many findings of a kind are listed.
 const SHOWN: usize = 10;
 /// Labels with fewer rows are pointed out.
@@ -31,7 +34,7 @@ pub struct Check {
     /// Column of the split, if the table holds several
     #[arg(long, value_name = "COL")]
     split: Option<String>,
-    /// Labels that are known, of the first head; others are named
+    /// Labels that are known, of the first head; others are named. By default those with a proposition in the task
     #[arg(long, value_name = "LABELS", value_delimiter = ',')]
     known: Vec<String>,
     /// Columns of several annotators' labels of the same question
@@ -53,7 +56,7 @@ impl Check {
         let mut rows = self.read(&self.table, "train", &mut rejects)?;
         if let Some(test) = &self.test {
             let table = TableArgs { data: test.clone(), ..self.table.clone() };
-            rows.extend(self.read(&table, "test", &mut rejects)?);
+            rows.extend(self.read(&table, TEST_SPLIT, &mut rejects)?);
         }
         anyhow::ensure!(!rows.is_empty(), "no row to check");
         let n_found = self.report(&rows, &mut text)?;
@@ -107,10 +110,7 @@ impl Check {
             *text += &format!("\n{title}: {}\n", found.len());
             found.iter().take(SHOWN).for_each(|line| *text += &format!("  {line}\n"));
         };
-        if !self.known.is_empty() {
-            let unknown = rows.iter().filter(|r| !r.labels.first().is_some_and(|l| self.known.contains(l)));
-            section("unknown labels", unknown.map(|r| format!("line {}: {:?}", r.line, r.labels.first())).collect());
-        }
+        section("unknown labels", self.unknown_labels(rows)?);
         section("groups in more than one split", groups_across_splits(rows).into_iter().map(str::to_owned).collect());
         let n_heads = rows.first().map_or(0, |r| r.labels.len());
         for head in 0..n_heads {
@@ -132,6 +132,31 @@ impl Check {
         };
         section(&format!("near-duplicates of different groups ({across} across splits)"), near.iter().map(line).collect());
         Ok(n_faults)
+    }
+
+    /// Rows whose label is in no list: not among those of `--known` or, of a head with propositions, in the task; or, in the test split, not in the other.
+    fn unknown_labels(&self, rows: &[CheckedRow]) -> anyhow::Result<Vec<String>> {
+        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        if known.is_empty() && !task.propositions.is_empty() {
+            known.extend(task.propositions.keys().map(String::as_str).chain(task.heads[0].none.as_deref()));
+        }
+        let is_listed = |row: &CheckedRow| known.is_empty() || row.labels.first().is_some_and(|l| known.contains(&l.as_str()));
+        let unlisted = rows.iter().filter(|row| !is_listed(row));
+        let mut found: Vec<String> =
+            unlisted.map(|r| format!("{} line {}: {:?} is not in the list", r.split, r.line, r.labels.first())).collect();
+        for head in 0..rows.first().map_or(0, |r| r.labels.len()) {
+            let of_split = |is_test: bool| {
+                rows.iter().filter(move |r| (r.split == TEST_SPLIT) == is_test).map(move |r| (r.labels[head].as_str(), r.line))
+            };
+            let learnt: BTreeSet<&str> = of_split(false).map(|(label, _)| label).collect();
+            if learnt.is_empty() {
+                continue;
+            }
+            let unseen = of_split(true).filter(|(label, _)| !learnt.contains(label));
+            found.extend(unseen.map(|(label, line)| format!("{TEST_SPLIT} line {line}: {label:?} is not in the training split")));
+        }
+        Ok(found)
     }
 
     fn annotator_report(&self, rejects: &mut Rejects) -> anyhow::Result<String> {

@@ -20,8 +20,8 @@ pub struct TableArgs {
     /// Column of the text; found by its usual names if not given
     #[arg(long, value_name = "COL")]
     pub text: Option<String>,
-    /// Use only rows whose column has this value, as in split=train; all of several conditions must hold, a,b means either
-    #[arg(long = "where", value_name = "COL=VALUE")]
+    /// Use only rows whose column has this value, as in split=train, or has it not, as in region!=africa; all of several conditions must hold, a,b means either
+    #[arg(long = "where", value_name = "COL[!]=VALUE")]
     pub conditions: Vec<String>,
 }
 
@@ -30,6 +30,7 @@ pub struct TableArgs {
 pub struct Condition {
     column: usize,
     values: Vec<String>,
+    is_negated: bool,
 }
 
 impl TableArgs {
@@ -54,21 +55,35 @@ impl TableArgs {
     /// The conditions of `--where`.
     pub fn conditions(&self, columns: &[String]) -> anyhow::Result<Vec<Condition>> {
         let parse = |condition: &String| {
-            let (name, values) =
-                condition.split_once('=').with_context(|| format!("--where {condition:?}; expected COLUMN=VALUE"))?;
+            let (name, values) = condition
+                .split_once('=')
+                .with_context(|| format!("--where {condition:?}; expected COLUMN=VALUE or COLUMN!=VALUE"))?;
+            let (name, is_negated) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
             let column = columns.iter().position(|c| c == name);
             let column =
                 column.with_context(|| format!("--where: no column {name:?}; expected one of {}", columns.join(", ")))?;
-            Ok(Condition { column, values: values.split(',').map(str::to_owned).collect() })
+            Ok(Condition { column, values: values.split(',').map(str::to_owned).collect(), is_negated })
         };
         self.conditions.iter().map(parse).collect()
     }
 
     /// Reads all labelled rows that meet the conditions.
     pub fn read_labelled(&self, task: &Task, common: &super::Common, rejects: &mut Rejects) -> anyhow::Result<Labelled> {
+        self.read_kinds(task, None, common, rejects)
+    }
+
+    /// The same, with the values of column `kind` told apart.
+    pub fn read_kinds(
+        &self,
+        task: &Task,
+        kind: Option<&str>,
+        common: &super::Common,
+        rejects: &mut Rejects,
+    ) -> anyhow::Result<Labelled> {
         let mut reader = self.open()?;
         let text = self.text_column(&reader, task)?;
-        let columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
+        let mut columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
+        columns.kind = kind.map(|name| position(reader.columns(), name)).transpose()?;
         let conditions = self.conditions(reader.columns())?;
         let mut builder = LabelledBuilder::new(task, columns);
         let mut batch = RowBatch::new();
@@ -88,10 +103,15 @@ impl TableArgs {
     }
 }
 
+fn position(columns: &[String], name: &str) -> anyhow::Result<usize> {
+    let found = columns.iter().position(|c| c == name);
+    found.with_context(|| format!("no column {name:?}; expected one of {}", columns.join(", ")))
+}
+
 impl Condition {
     /// Whether a row meets the condition.
     pub fn holds(&self, batch: &RowBatch, row: usize) -> bool {
-        self.values.iter().any(|value| value == batch.field(row, self.column))
+        self.values.iter().any(|value| value == batch.field(row, self.column)) != self.is_negated
     }
 }
 

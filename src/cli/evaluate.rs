@@ -11,13 +11,16 @@ use stancekit::documents::{DocumentScratch, Documents, answer_document};
 use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare, pair_labels};
 use stancekit::labelled::Columns;
 use stancekit::predict::Answer;
-use stancekit::train::cross_validate;
+use stancekit::train::{FoldScores, cross_validate, cross_validate_folds};
 use stancekit::{Error, Predictor};
 
 use super::columns::{TableArgs, TaskArgs};
 use super::predict::load_model;
 use super::train::SettingArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
+
+/// Folds of the cross-validation that left-out values are compared with.
+const LEAVE_OUT_FOLDS: usize = 5;
 
 /// Score a model on labelled rows, or cross-validate.
 #[derive(Debug, Args)]
@@ -30,6 +33,10 @@ pub struct Evaluate {
     /// Train and test by group in K folds instead of scoring a model
     #[arg(long, value_name = "K")]
     cross_validate: Option<usize>,
+    /// Leave out the rows of each value of this column in turn, such as a region: train on the others, test on them, and set the scores beside those of
+    /// cross-validation by group (5 folds, or as --cross-validate says)
+    #[arg(long, value_name = "COL", conflicts_with = "model")]
+    leave_out: Option<String>,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -64,6 +71,10 @@ struct HeadItems {
 impl Evaluate {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let mut rejects = self.rejects.open()?;
+        if let Some(column) = &self.leave_out {
+            super::write_text(None, &self.leave_out(column, common, &mut rejects)?)?;
+            return settle(&mut rejects);
+        }
         let (heads, joint) = match self.cross_validate {
             Some(k) => (self.cross_validate(k, common, &mut rejects)?, Vec::new()),
             None => self.score(self.model.as_ref(), common, &mut rejects)?,
@@ -104,6 +115,24 @@ impl Evaluate {
             items: h.items,
         };
         Ok(heads.into_iter().map(head_items).collect())
+    }
+
+    /// Scores of every value of a column when its rows are left out of the training, beside those of cross-validation.
+    fn leave_out(&self, column: &str, common: &Common, rejects: &mut Rejects) -> anyhow::Result<String> {
+        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let data = self.table.read_kinds(&task, Some(column), common, rejects)?;
+        let (values, kinds) = data.kinds();
+        anyhow::ensure!(values.len() > 2, "column {column:?} has {} values; expected at least three", values.len());
+        let mut kind_of_group = vec![0; data.n_groups()];
+        data.groups().iter().zip(&kinds).for_each(|(&group, &kind)| kind_of_group[group] = kind);
+        let bar = super::progress::spinner(common, "leaving out");
+        let apart = cross_validate_folds(&task, &data, &params, &kinds)?;
+        let n_folds = self.cross_validate.unwrap_or(LEAVE_OUT_FOLDS);
+        let mixed = cross_validate(&task, &data, &params, n_folds)?;
+        bar.finish_and_clear();
+        let kinds = Kinds { column, values, of_group: kind_of_group };
+        Ok(apart.iter().zip(&mixed).map(|(apart, mixed)| kinds.table(apart, mixed, n_folds)).collect())
     }
 
     /// Items of every head given the true values, and of all heads together with nothing given.
@@ -227,6 +256,43 @@ impl Evaluate {
         }
         Ok(())
     }
+}
+
+/// The values of a column, and which each group has.
+struct Kinds<'a> {
+    column: &'a str,
+    values: Vec<String>,
+    of_group: Vec<usize>,
+}
+
+impl Kinds<'_> {
+    /// A line per value, and one for all: macro-F1 in cross-validation, when the value is left out, and the difference.
+    fn table(&self, apart: &FoldScores, mixed: &FoldScores, n_folds: usize) -> String {
+        let Self { column, values, .. } = self;
+        let width = values.iter().map(|v| v.chars().count()).max().unwrap_or(0).max(8);
+        let mut text = format!("{}: macro-F1 by {column}, with and without others of its kind in the training\n", apart.head);
+        text +=
+            &format!("  {column:<width$}  {:>5}  {:<24}  {:<24}  difference\n", "cases", format!("{n_folds}-fold"), "left out");
+        for (kind, name) in values.iter().map(String::as_str).chain(["(all)"]).enumerate() {
+            let chosen = |scores: &FoldScores| -> Vec<Item> {
+                let is_chosen = |item: &&Item| kind == values.len() || self.of_group[item.group] == kind;
+                scores.items.iter().filter(is_chosen).cloned().collect()
+            };
+            let n_cases = chosen(apart).iter().filter(|i| i.gold < apart.labels.len()).count();
+            let ((with, with_text), (without, without_text)) =
+                (macro_f1(&chosen(mixed), mixed.labels.len()), macro_f1(&chosen(apart), apart.labels.len()));
+            text += &format!("  {name:<width$}  {n_cases:>5}  {with_text}  {without_text}  {:+.4}\n", without - with);
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// Macro-F1 of items, and its text with an interval.
+fn macro_f1(items: &[Item], n_classes: usize) -> (f64, String) {
+    let score = Scores::new(items, &vec![1.0; items.len()], n_classes, &[]).macro_f1;
+    let samples = bootstrap(items, n_classes, &[], N_SAMPLES, 1).iter().map(|s| s.macro_f1).collect();
+    (score, with_interval(score, Interval::of(samples)))
 }
 
 /// Collects the items of all heads, document by document.

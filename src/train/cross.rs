@@ -9,7 +9,7 @@ use crate::labelled::Labelled;
 use crate::linear::cross_scores;
 use crate::model::Calibration;
 use crate::task::Task;
-use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate, thresholds};
+use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate, strongest_features, thresholds};
 
 /// Held-out predictions of one head over all folds.
 #[derive(Debug, Clone)]
@@ -63,8 +63,17 @@ pub(super) fn held_out_path(set: &HeadSet<'_>, params: &HeadParams, cs: &[f64], 
 ///
 /// As [`crate::train::train`].
 pub fn cross_validate(task: &Task, data: &Labelled, params: &TrainParams, n_folds: usize) -> Result<Vec<FoldScores>> {
+    cross_validate_folds(task, data, params, &data.folds(n_folds, params.seed)?)
+}
+
+/// The same with the fold of each text given, as for leaving out one region after the other. Folds are numbered from 0, none is empty.
+///
+/// # Errors
+///
+/// As [`crate::train::train`].
+pub fn cross_validate_folds(task: &Task, data: &Labelled, params: &TrainParams, folds: &[usize]) -> Result<Vec<FoldScores>> {
     data.check_trainable(task)?;
-    let folds = data.folds(n_folds, params.seed)?;
+    let n_folds = n_folds_of(folds);
     let passages = data.passages();
     let mut results: Vec<FoldScores> = task
         .heads
@@ -78,11 +87,15 @@ pub fn cross_validate(task: &Task, data: &Labelled, params: &TrainParams, n_fold
         })
         .collect();
     for fold in 0..n_folds {
-        let learnt: Vec<_> = passages.iter().zip(&folds).filter(|(_, f)| **f != fold).map(|(p, _)| *p).collect();
-        let features = Features::fit(&params.features, &learnt)?;
-        let rows = features.transform(&passages);
+        let learnt: Vec<_> = passages.iter().zip(folds).filter(|(_, f)| **f != fold).map(|(p, _)| *p).collect();
+        let mut features = Features::fit(&params.features, &learnt)?;
+        let mut rows = features.transform(&passages);
+        if let Some(limit) = params.pruned_size(&features) {
+            features = features.select(&strongest_features(task, data, &rows, params, limit, |text| folds[text] != fold)?)?;
+            rows = features.transform(&passages);
+        }
         for (head, result) in results.iter_mut().enumerate() {
-            result.items.extend(fold_items(&HeadSet::new(head, task, data, &rows), params.for_head(head), params, &folds, fold)?);
+            result.items.extend(fold_items(&HeadSet::new(head, task, data, &rows), params.for_head(head), params, folds, fold)?);
         }
     }
     Ok(results)

@@ -10,7 +10,7 @@ mod search;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use cross::{FoldScores, cross_validate};
+pub use cross::{FoldScores, cross_validate, cross_validate_folds};
 pub use head::{Algorithm, HeadParams};
 pub use search::{Candidate, Metric, SearchParams, search};
 
@@ -77,6 +77,11 @@ impl TrainParams {
     pub fn for_head(&self, head: usize) -> &HeadParams {
         self.heads.get(head).unwrap_or(&self.head)
     }
+
+    /// How many features to keep, where there are more of them.
+    fn pruned_size(&self, features: &Features) -> Option<usize> {
+        self.keep_features.filter(|&limit| limit < features.n_features() && self.features.hash_bits.is_none())
+    }
 }
 
 /// Trains a model.
@@ -99,10 +104,8 @@ pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: 
     let passages = data.passages();
     let (mut features, mut rows) = Features::fit_transform(&params.features, &passages)?;
     let mut n_pruned = 0;
-    if let Some(limit) =
-        params.keep_features.filter(|&limit| limit < features.n_features() && params.features.hash_bits.is_none())
-    {
-        let kept = strongest_features(task, data, &rows, params, limit)?;
+    if let Some(limit) = params.pruned_size(&features) {
+        let kept = strongest_features(task, data, &rows, params, limit, |_| true)?;
         n_pruned = features.n_features() - kept.len();
         features = features.select(&kept)?;
         rows = features.transform(&passages);
@@ -409,12 +412,20 @@ fn score_metas(head: &str, items: &[Item], n_classes: usize, params: &TrainParam
     ]
 }
 
-/// The features with the largest weight of any head, times idf, in ascending order.
-fn strongest_features(task: &Task, data: &Labelled, rows: &SparseRows, params: &TrainParams, limit: usize) -> Result<Vec<usize>> {
+/// The features with the largest weight of any head, learnt from the texts that `is_learnt` says, in ascending order.
+fn strongest_features(
+    task: &Task,
+    data: &Labelled,
+    rows: &SparseRows,
+    params: &TrainParams,
+    limit: usize,
+    is_learnt: impl Fn(usize) -> bool,
+) -> Result<Vec<usize>> {
     let mut strength = vec![0.0_f32; rows.n_columns()];
     for head in 0..task.heads.len() {
         let set = HeadSet::new(head, task, data, rows);
-        let linear = set.fit(params.for_head(head), &(0..set.len()).collect::<Vec<_>>())?;
+        let learnt: Vec<usize> = (0..set.len()).filter(|&entry| is_learnt(set.texts[entry])).collect();
+        let linear = set.fit(params.for_head(head), &learnt)?;
         let largest = linear.shared.iter().fold(0.0_f32, |m, w| m.max(w.abs())).max(f32::MIN_POSITIVE);
         for (strength, weights) in strength.iter_mut().zip(linear.shared.chunks_exact(linear.n_outputs)) {
             let here = weights.iter().fold(0.0_f32, |m, w| m.max(w.abs())) / largest;
