@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-models}
 stance=${STANCE:-target/release/stance}
-"$stance" train datasets/diplomacy/train.csv --model "$out/diplomacy.stance" --word-ngrams 1,2 --char-ngrams 2,5 \
-    --lexicon datasets/diplomacy/lexicon.csv -C 1 --balanced --weights i16 --card models/card.txt --quiet
+"$stance" train datasets/diplomacy/train.csv --model "$out/diplomacy.stance" --word-ngrams 1,2 --char-ngrams 3,5 \
+    --lexicon datasets/diplomacy/lexicon.csv --lexicon-weight 0.15 -C 0.4 --balanced --context --keep-features 100000 --weights i16 \
+    --card models/card.txt --quiet
 "$stance" train-holders datasets/diplomacy/train.csv --model "$out/diplomacy.holders" --quiet

@@ -13,11 +13,13 @@
 //!
 //!   z_c = a s_c + b_c + w₁ p_c(previous) + w₂ p_c(next) + w₃ mean p_c(all others) + w₄ p_c(first)
 //!
-//! with p of the first map, that is by the neighbours' words alone, and w fitted as the rest; a form of stacking (Wolpert 1992). A text alone is judged by the
-//! first map. Not here: where the out-of-fold scores come from (`train`).
+//! with p of the first map, that is by the neighbours' words alone, and w fitted as the rest; a form of stacking (Wolpert 1992). A second round, with weights of its own,
+//! takes p from the first. A text alone is judged by the first map. Not here: where the out-of-fold scores come from (`train`).
 
 use crate::model::{Calibration, ContextMap, HeadMeta};
 
+/// Rounds of judging by the neighbours; a third changes next to nothing.
+const ROUNDS: usize = 2;
 /// What the neighbours bring: previous, next, all others, first.
 pub(crate) const N_NEIGHBOURS: usize = 4;
 
@@ -39,36 +41,32 @@ pub struct Judged {
 impl Calibration {
     /// Scores are used as they are.
     pub fn none(n_classes: usize) -> Self {
-        Self { method: "none".to_owned(), scale: 1.0, bias: vec![0.0; n_classes], presence: Vec::new(), context: None }
+        Self { method: "none".to_owned(), scale: 1.0, bias: vec![0.0; n_classes], presence: Vec::new(), context: Vec::new() }
     }
 
     /// Fits the map over all classes: `scores` are n × classes, row by row, `classes` the true ones.
     pub fn fit(scores: &[Vec<f64>], classes: &[usize], n_classes: usize) -> Self {
         let cases: Vec<[&[f64]; 1]> = scores.iter().map(|s| [s.as_slice()]).collect();
         let (factors, bias) = fit_softmax_map(&cases, classes, n_classes);
-        Self { method: "out-of-fold".to_owned(), scale: factors[0], bias, presence: Vec::new(), context: None }
+        Self { method: "out-of-fold".to_owned(), scale: factors[0], bias, presence: Vec::new(), context: Vec::new() }
     }
 
-    /// Fits the map for texts among others: `scores` row by row, `cases` pairs of a row and a true class, `documents` the rows of each group in order.
+    /// Fits the maps for texts among others: `scores` row by row, `cases` pairs of a row and a true class, `documents` the rows of each group in order.
     pub(crate) fn fit_context(&mut self, scores: &[Vec<f64>], cases: &[(usize, usize)], documents: &[Vec<usize>]) {
-        let mut neighbours: Vec<[Vec<f64>; N_NEIGHBOURS]> = vec![Default::default(); scores.len()];
-        for document in documents.iter().filter(|d| d.len() > 1) {
-            let alone: Vec<Vec<f64>> = document.iter().map(|&row| self.probabilities(&scores[row])).collect();
-            for (place, &row) in document.iter().enumerate() {
-                neighbours[row] = neighbours_of(place, &alone);
+        let documents: Vec<&Vec<usize>> = documents.iter().filter(|d| d.len() > 1).collect();
+        let mut probabilities: Vec<Vec<f64>> = scores.iter().map(|s| self.probabilities(s)).collect();
+        for _ in 0..ROUNDS {
+            let mut neighbours: Vec<[Vec<f64>; N_NEIGHBOURS]> = vec![Default::default(); scores.len()];
+            for document in &documents {
+                let of_document: Vec<Vec<f64>> = document.iter().map(|&row| probabilities[row].clone()).collect();
+                document.iter().enumerate().for_each(|(place, &row)| neighbours[row] = neighbours_of(place, &of_document));
             }
+            let Some(map) = ContextMap::fit(scores, cases, &neighbours, self.bias.len()) else { return };
+            for &row in documents.iter().copied().flatten() {
+                probabilities[row] = map.probabilities(&scores[row], &neighbours[row]);
+            }
+            self.context.push(map);
         }
-        let in_company: Vec<(usize, usize)> = cases.iter().copied().filter(|&(row, _)| !neighbours[row][0].is_empty()).collect();
-        if in_company.is_empty() {
-            return;
-        }
-        let parts = |row: usize| {
-            let [previous, next, others, first] = &neighbours[row];
-            [scores[row].as_slice(), previous, next, others, first]
-        };
-        let (rows, classes): (Vec<_>, Vec<_>) = in_company.into_iter().map(|(row, class)| (parts(row), class)).unzip();
-        let (factors, bias) = fit_softmax_map(&rows, &classes, self.bias.len());
-        self.context = Some(ContextMap { scale: factors[0], neighbours: factors[1..].to_vec(), bias });
     }
 
     /// Probability per class of a text alone; sums to 1.
@@ -78,23 +76,42 @@ impl Calibration {
 
     /// Judges the texts of one group, in order, from their scores.
     pub fn judge(&self, document: &[&[f64]]) -> Vec<Judged> {
-        let alone: Vec<Vec<f64>> = document.iter().map(|scores| self.probabilities(scores)).collect();
-        let Some(map) = &self.context else {
+        let mut probabilities: Vec<Vec<f64>> = document.iter().map(|scores| self.probabilities(scores)).collect();
+        if self.context.is_empty() {
             let judged = |(scores, probabilities): (&&[f64], Vec<f64>)| Judged { evidence: scores.to_vec(), probabilities };
-            return document.iter().zip(alone).map(judged).collect();
-        };
-        let probabilities = |place: usize| match document.len() {
-            1 => alone[place].clone(),
-            _ => map.probabilities(document[place], &neighbours_of(place, &alone)),
-        };
-        (0..document.len())
-            .map(probabilities)
-            .map(|probabilities| Judged { evidence: probabilities.iter().map(|&p| log_odds(p)).collect(), probabilities })
-            .collect()
+            return document.iter().zip(probabilities).map(judged).collect();
+        }
+        for map in self.context.iter().filter(|_| document.len() > 1) {
+            let judged = |place: usize| map.probabilities(document[place], &neighbours_of(place, &probabilities));
+            probabilities = (0..document.len()).map(judged).collect();
+        }
+        let judged =
+            |probabilities: Vec<f64>| Judged { evidence: probabilities.iter().map(|&p| log_odds(p)).collect(), probabilities };
+        probabilities.into_iter().map(judged).collect()
     }
 }
 
 impl ContextMap {
+    /// Fits one map to the cases whose text has neighbours; none where there are none.
+    fn fit(
+        scores: &[Vec<f64>],
+        cases: &[(usize, usize)],
+        neighbours: &[[Vec<f64>; N_NEIGHBOURS]],
+        n_classes: usize,
+    ) -> Option<Self> {
+        let in_company = cases.iter().filter(|&&(row, _)| !neighbours[row][0].is_empty());
+        let parts = |row: usize| {
+            let [previous, next, others, first] = &neighbours[row];
+            [scores[row].as_slice(), previous, next, others, first]
+        };
+        let (rows, classes): (Vec<_>, Vec<_>) = in_company.map(|&(row, class)| (parts(row), class)).unzip();
+        if rows.is_empty() {
+            return None;
+        }
+        let (factors, bias) = fit_softmax_map(&rows, &classes, n_classes);
+        Some(Self { scale: factors[0], neighbours: factors[1..].to_vec(), bias })
+    }
+
     fn probabilities(&self, scores: &[f64], neighbours: &[Vec<f64>; N_NEIGHBOURS]) -> Vec<f64> {
         let value = |(c, score): (usize, &f64)| {
             let company: f64 = self.neighbours.iter().zip(neighbours).map(|(w, p)| w * p[c]).sum();

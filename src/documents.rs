@@ -152,7 +152,7 @@ pub(crate) fn judge_together(predictor: &Predictor, texts: &[Scratch]) -> Vec<Op
     let heads = 0..predictor.model().meta().heads.len();
     heads
         .map(|head| {
-            predictor.head(head).calibration.context.as_ref().filter(|_| texts.len() > 1)?;
+            predictor.head(head).calibration.context.first().filter(|_| texts.len() > 1)?;
             let scores: Vec<Vec<f64>> = texts.iter().map(|text| predictor.scores(head, None, text)).collect();
             Some(predictor.answer_together(head, scores))
         })

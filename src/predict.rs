@@ -248,7 +248,7 @@ impl Predictor {
 
     /// Whether some head lets the other texts of a group speak for a text's label.
     pub fn knows_context(&self) -> bool {
-        self.model.meta().heads.iter().any(|head| head.calibration.context.is_some())
+        self.model.meta().heads.iter().any(|head| !head.calibration.context.is_empty())
     }
 
     /// Labels that cannot be ruled out at level `alpha`: class-conditional (Mondrian) conformal prediction (Vovk, Gammerman & Shafer 2005). Label c is in the set

@@ -62,6 +62,7 @@ fn settings(model: &Model) -> TrainParams {
     TrainParams {
         features: meta.features.clone(),
         heads: meta.heads.iter().map(|h| h.params.clone()).collect(),
+        context: meta.heads.iter().any(|h| !h.calibration.context.is_empty()),
         folds: meta.training.folds,
         weights: meta.weights,
         keep_features: (meta.training.n_pruned > 0).then_some(meta.n_features),

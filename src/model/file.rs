@@ -337,7 +337,7 @@ fn check_sizes(meta: &ModelMeta, layout: &Layout) -> Result<()> {
             && (head.n_outputs == n || (n == 2 && head.n_outputs == 1))
             && head.weight_scales.len() == head.n_outputs
             && head.calibration.bias.len() == n
-            && head.calibration.context.as_ref().is_none_or(|c| c.bias.len() == n && c.neighbours.len() == N_NEIGHBOURS)
+            && head.calibration.context.iter().all(|c| c.bias.len() == n && c.neighbours.len() == N_NEIGHBOURS)
             && head.offsets.len() == n
             && [head.thresholds.len(), head.calibration.presence.len()].iter().all(|&l| l == 0 || l == n)
     });

@@ -86,9 +86,9 @@ pub struct Calibration {
     /// Slope and intercept per class, for presence probabilities; empty for heads with one label per text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub presence: Vec<(f64, f64)>,
-    /// The map for a text that comes with others of its group; none where the model was trained without context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<ContextMap>,
+    /// The maps for a text that comes with others of its group, one a round; none where the model was trained without context.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<ContextMap>,
 }
 
 /// From scores and the neighbours' probabilities to probabilities: softmax of `scale` · score + `bias` + Σ weight · neighbour's probability.

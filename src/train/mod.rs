@@ -301,7 +301,7 @@ impl<'a> HeadSet<'a> {
 
     /// What the head makes of every entry, from its scores: in the company of its group, where the model knows context.
     fn judge(&self, scores: &[Vec<f64>], meta: &HeadMeta) -> Vec<Judged> {
-        if meta.calibration.context.is_none() {
+        if meta.calibration.context.is_empty() {
             return scores.iter().flat_map(|s| meta.calibration.judge(&[s])).collect();
         }
         let mut judged = vec![Judged { evidence: Vec::new(), probabilities: Vec::new() }; self.len()];
