@@ -2,13 +2,15 @@
 //!
 //! While one batch is labelled the next is read. A row's output depends on the row alone.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::data::{BatchLimits, Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
-use crate::predict::{Answer, Predictor, Scratch};
+use crate::predict::{Answer, Predictor, Scratch, ScratchPool};
 
 const CHUNK_ROWS: usize = 256;
 
@@ -37,6 +39,24 @@ pub fn answers<'r>(
     field: impl Fn(usize) -> &'r str,
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    answers_into(predictor, columns, options, field, scratch, &mut answers)?;
+    Ok(answers)
+}
+
+/// [`answers`] into answers that exist; allocates nothing once they have their size.
+///
+/// # Errors
+///
+/// As [`answers`].
+pub fn answers_into<'r>(
+    predictor: &Predictor,
+    columns: &Columns,
+    options: &BatchOptions,
+    field: impl Fn(usize) -> &'r str,
+    scratch: &mut Scratch,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
     let text = field(columns.text);
     let target = match &options.target {
         Some(target) => find_mention(text, target),
@@ -44,7 +64,7 @@ pub fn answers<'r>(
     };
     predictor.read(Passage { text, target }, scratch);
     let task = &predictor.model().meta().task;
-    let mut answers: Vec<Answer> = Vec::with_capacity(task.heads.len());
+    answers.resize_with(task.heads.len(), Answer::default);
     for (head, head_task) in task.heads.iter().enumerate() {
         let given_head = head_task.given.as_ref().and_then(|name| task.head(name));
         let given = match (head_task.given.is_some(), given_head, columns.givens[head]) {
@@ -57,9 +77,9 @@ pub fn answers<'r>(
             }
             (true, None, None) => None,
         };
-        answers.push(predictor.answer(head, given, scratch));
+        predictor.answer_into(head, given, scratch, &mut answers[head]);
     }
-    Ok(answers)
+    Ok(())
 }
 
 /// A table being labelled.
@@ -96,11 +116,12 @@ impl Labeller<'_> {
         let (mut current, mut next) = (RowBatch::new(), RowBatch::new());
         let path = reader.source().path().to_path_buf();
         let layout = writer.layout();
+        let scratches = ScratchPool::new(self.predictor);
         let mut n_written = 0;
         let mut has_rows = reader.read_batch(&mut current, BatchLimits::default(), rejects)?;
         while has_rows {
             let (chunks, read) = rayon::join(
-                || self.label_batch(&current, &layout),
+                || self.label_batch(&current, &layout, &scratches),
                 || reader.read_batch(&mut next, BatchLimits::default(), rejects),
             );
             for mut chunk in chunks {
@@ -117,23 +138,26 @@ impl Labeller<'_> {
         Ok(n_written)
     }
 
-    fn label_batch(&self, batch: &RowBatch, layout: &RowLayout) -> Vec<Chunk> {
+    fn label_batch(&self, batch: &RowBatch, layout: &RowLayout, scratches: &ScratchPool<'_>) -> Vec<Chunk> {
         (0..batch.n_rows().div_ceil(CHUNK_ROWS))
             .into_par_iter()
-            .map_init(
-                || self.predictor.scratch(),
-                |scratch, number| {
-                    let mut chunk = Chunk::default();
-                    for row in number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows()) {
-                        match answers(self.predictor, self.columns, self.options, |c| batch.field(row, c), scratch) {
-                            Ok(answers) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
-                            Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
-                        }
-                    }
-                    chunk
-                },
-            )
+            .map(|number| {
+                let rows = number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows());
+                scratches.with(|scratch| self.label_rows(batch, rows, layout, scratch))
+            })
             .collect()
+    }
+
+    fn label_rows(&self, batch: &RowBatch, rows: Range<usize>, layout: &RowLayout, scratch: &mut Scratch) -> Chunk {
+        let (mut chunk, mut answers) = (Chunk::default(), Vec::new());
+        for row in rows {
+            let field = |column| batch.field(row, column);
+            match answers_into(self.predictor, self.columns, self.options, field, scratch, &mut answers) {
+                Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
+                Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+            }
+        }
+        chunk
     }
 
     fn push_row(
@@ -149,7 +173,8 @@ impl Labeller<'_> {
         if let Some(alpha) = self.options.abstain {
             sets.extend(answers.iter().enumerate().map(|(head, answer)| self.prediction_set(head, answer, alpha, scratch)));
         }
-        let mut values: Vec<Value<'_>> = batch.row(row).map(Value::Text).collect();
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(layout.columns().len());
+        values.extend(batch.row(row).map(Value::Text));
         for (head, answer) in answers.iter().enumerate() {
             values.push(Value::Text(&self.predictor.head(head).labels[answer.class]));
             values.push(probability(answer.probability()));
