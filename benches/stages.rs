@@ -1,53 +1,27 @@
 //! Time of every stage, in bytes and sentences: segment, tokenise, features, predict, train, load.
 //!
 //! Texts: the tweets of P-Stance where the public data is (`STANCEKIT_DATA`, else `../shared/data`), else the sentences of `datasets/diplomacy`. Each answer is checked
-//! once before it is timed. One thread, unless a name says otherwise. Run: `cargo bench`.
+//! once before it is timed. Rates are in texts (the text stages and `load` in bytes; the number of bytes of the texts is printed). One thread, unless a name says otherwise. Run: `cargo bench`.
+
+#[path = "common/mod.rs"]
+mod common;
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stancekit::features::{FeatureParams, Features, Passage, TfidfParams};
-use stancekit::labelled::{Columns, Labelled, LabelledBuilder};
+use stancekit::predict::Answer;
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::train::{TrainParams, train};
-use stancekit::{Model, Predictor, Task};
+use stancekit::{Model, Predictor};
 
 /// Texts per measurement.
 const N_TEXTS: usize = 5000;
 
-/// Labelled texts: the public set where it is, else our own.
-fn rows() -> (PathBuf, Vec<(String, String)>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let public =
-        std::env::var_os("STANCEKIT_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from).join("pstance/data.csv");
-    let path = if public.is_file() { public } else { root.join("datasets/diplomacy/train.csv") };
-    let mut reader = csv::Reader::from_path(&path).expect("the data was found");
-    let headers = reader.headers().expect("a header").clone();
-    let column = |name: &str| headers.iter().position(|h| h == name).expect("both sets have this column");
-    let (text, stance) = (column("text"), column("stance"));
-    let rows = reader.records().map(|r| r.expect("a good row")).map(|r| (r[text].to_owned(), r[stance].to_owned())).collect();
-    (path, rows)
-}
-
-fn labelled(rows: &[(String, String)]) -> (Task, Labelled) {
-    let task = Task::single(Some("text"), "stance", None, None);
-    let names = ["text".to_owned(), "stance".to_owned()];
-    let mut builder = LabelledBuilder::new(&task, Columns::find(&task, &names, 0, true).expect("both columns are there"));
-    for (text, stance) in rows {
-        builder.push(|c| if c == 0 { text } else { stance }).expect("every row has a label");
-    }
-    (task, builder.finish())
-}
-
-fn one_thread() -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread")
-}
-
 fn stages(c: &mut Criterion) {
-    let (path, rows) = rows();
-    let (task, data) = labelled(&rows);
+    let (path, rows) = common::rows();
+    let (task, data) = common::labelled(&rows);
     let texts: Vec<&str> = rows.iter().map(|r| r.0.as_str()).take(N_TEXTS).collect();
     let n_bytes: usize = texts.iter().map(|t| t.len()).sum();
     eprintln!("texts: {} of {}, {n_bytes} bytes", texts.len(), path.display());
@@ -66,7 +40,7 @@ fn stages(c: &mut Criterion) {
     });
     group.finish();
 
-    let pool = one_thread();
+    let pool = common::one_thread();
     let words = FeatureParams { blocks: vec![TfidfParams::words(1, 2)], hash_bits: None };
     for (name, features) in [("word 1-2", words), ("word 1-3 + char 2-5", FeatureParams::default())] {
         let passages: Vec<Passage<'_>> = texts.iter().map(|t| Passage::from(*t)).collect();
@@ -90,13 +64,15 @@ fn stages(c: &mut Criterion) {
         group.bench_function("fit features", |b| {
             b.iter(|| pool.install(|| Features::fit(&params.features, black_box(&passages)).expect("as above").n_features()));
         });
+        let mut answer = Answer::default();
         group.bench_function("predict", |b| {
             b.iter(|| {
                 texts
                     .iter()
                     .map(|text| {
                         predictor.read(Passage::from(black_box(*text)), &mut scratch);
-                        predictor.answer(0, None, &scratch).class
+                        predictor.answer_into(0, None, &scratch, &mut answer);
+                        answer.class
                     })
                     .sum::<usize>()
             });

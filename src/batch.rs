@@ -7,11 +7,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::data::{Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
-use crate::documents::{DocumentScratch, Documents, answer_document};
+use crate::documents::{Documents, answer_document};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
-use crate::predict::{Answer, Predictor, Scratch};
+use crate::predict::{Answer, Predictor, Scratch, ScratchPool};
 
 const CHUNK_ROWS: usize = 256;
 
@@ -40,8 +40,26 @@ pub fn answers<'r>(
     field: impl Fn(usize) -> &'r str,
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    answers_into(predictor, columns, options, field, scratch, &mut answers)?;
+    Ok(answers)
+}
+
+/// [`answers`] into answers that exist; allocates nothing once they have their size.
+///
+/// # Errors
+///
+/// As [`answers`].
+pub fn answers_into<'r>(
+    predictor: &Predictor,
+    columns: &Columns,
+    options: &BatchOptions,
+    field: impl Fn(usize) -> &'r str,
+    scratch: &mut Scratch,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
     predictor.read(passage(columns, options, &field)?, scratch);
-    answer_heads(predictor, columns, options, field, scratch, |_| None)
+    answer_heads(predictor, columns, options, field, scratch, |_, _| false, answers)
 }
 
 /// Text and target mention of a row.
@@ -54,17 +72,18 @@ pub(crate) fn passage<'r>(columns: &Columns, options: &BatchOptions, field: impl
     Ok(Passage { text, target })
 }
 
-/// Answers of all heads for the text in `scratch`, in order, each given what it needs; `ready` gives answers that are there already.
+/// Answers of all heads for the text in `scratch`, in order, each given what it needs; `ready` fills in answers that are there already and says so.
 pub(crate) fn answer_heads<'r>(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
     field: impl Fn(usize) -> &'r str,
     scratch: &Scratch,
-    ready: impl Fn(usize) -> Option<Answer>,
-) -> Result<Vec<Answer>> {
+    ready: impl Fn(usize, &mut Answer) -> bool,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
     let task = &predictor.model().meta().task;
-    let mut answers: Vec<Answer> = Vec::with_capacity(task.heads.len());
+    answers.resize_with(task.heads.len(), Answer::default);
     for (head, head_task) in task.heads.iter().enumerate() {
         let given_head = head_task.given.as_ref().and_then(|name| task.head(name));
         let given = match (head_task.given.is_some(), given_head, columns.givens[head]) {
@@ -77,9 +96,11 @@ pub(crate) fn answer_heads<'r>(
             }
             (true, None, None) => None,
         };
-        answers.push(ready(head).unwrap_or_else(|| predictor.answer(head, given, scratch)));
+        if !ready(head, &mut answers[head]) {
+            predictor.answer_into(head, given, scratch, &mut answers[head]);
+        }
     }
-    Ok(answers)
+    Ok(())
 }
 
 /// A table being labelled.
@@ -117,12 +138,15 @@ impl Labeller<'_> {
         let mut documents = Documents::new(self.predictor, self.columns);
         let path = reader.source().path().to_path_buf();
         let layout = writer.layout();
+        let scratches = ScratchPool::new(self.predictor);
         let mut n_written = 0;
         let mut has_rows = documents.read_batch(reader, &mut current, rejects)?;
         while has_rows {
             let ranges = documents.ranges(&current);
-            let (chunks, read) =
-                rayon::join(|| self.label_batch(&current, &ranges, &layout), || documents.read_batch(reader, &mut next, rejects));
+            let (chunks, read) = rayon::join(
+                || self.label_batch(&current, &ranges, &layout, &scratches),
+                || documents.read_batch(reader, &mut next, rejects),
+            );
             for mut chunk in chunks {
                 n_written += chunk.buffer.n_rows() as u64;
                 writer.write_buffer(&mut chunk.buffer)?;
@@ -137,47 +161,56 @@ impl Labeller<'_> {
         Ok(n_written)
     }
 
-    fn label_batch(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout) -> Vec<Chunk> {
-        if documents.len() == batch.n_rows() {
-            return self.label_rows(batch, layout);
+    fn label_batch(
+        &self,
+        batch: &RowBatch,
+        documents: &[Range<usize>],
+        layout: &RowLayout,
+        scratches: &ScratchPool<'_>,
+    ) -> Vec<Chunk> {
+        if documents.len() < batch.n_rows() {
+            let label = |documents: &[Range<usize>]| scratches.with(|s| self.label_documents(batch, documents, layout, s));
+            return chunks_of(documents).into_par_iter().map(label).collect();
         }
-        chunks_of(documents)
+        (0..batch.n_rows().div_ceil(CHUNK_ROWS))
             .into_par_iter()
-            .map_init(DocumentScratch::default, |scratch, documents| {
-                let mut chunk = Chunk::default();
-                for rows in documents {
-                    let answered = answer_document(self.predictor, self.columns, self.options, batch, rows.clone(), scratch);
-                    for (row, answered) in rows.clone().zip(answered) {
-                        match answered {
-                            Ok((text, answers)) => {
-                                self.push_row(batch, row, &answers, scratch.text(text), layout, &mut chunk.buffer);
-                            }
-                            Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
-                        }
-                    }
-                }
-                chunk
+            .map(|number| {
+                let rows = number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows());
+                scratches.with(|scratch| self.label_rows(batch, rows, layout, scratch))
             })
             .collect()
     }
 
-    fn label_rows(&self, batch: &RowBatch, layout: &RowLayout) -> Vec<Chunk> {
-        (0..batch.n_rows().div_ceil(CHUNK_ROWS))
-            .into_par_iter()
-            .map_init(
-                || self.predictor.scratch(),
-                |scratch, number| {
-                    let mut chunk = Chunk::default();
-                    for row in number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows()) {
-                        match answers(self.predictor, self.columns, self.options, |c| batch.field(row, c), scratch) {
-                            Ok(answers) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
-                            Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
-                        }
+    fn label_rows(&self, batch: &RowBatch, rows: Range<usize>, layout: &RowLayout, scratch: &mut Scratch) -> Chunk {
+        let (mut chunk, mut answers) = (Chunk::default(), Vec::new());
+        for row in rows {
+            let field = |column| batch.field(row, column);
+            match answers_into(self.predictor, self.columns, self.options, field, scratch, &mut answers) {
+                Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
+                Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+            }
+        }
+        chunk
+    }
+
+    fn label_documents(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout, scratch: &mut Scratch) -> Chunk {
+        let mut chunk = Chunk::default();
+        let mut readings = Vec::new();
+        for rows in documents {
+            let answered =
+                answer_document(self.predictor, self.columns, self.options, batch, rows.clone(), scratch, &mut readings);
+            for (row, answered) in rows.clone().zip(answered) {
+                match answered {
+                    Ok((text, answers)) => {
+                        scratch.exchange(&mut readings[text]);
+                        self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer);
+                        scratch.exchange(&mut readings[text]);
                     }
-                    chunk
-                },
-            )
-            .collect()
+                    Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+                }
+            }
+        }
+        chunk
     }
 
     fn push_row(
@@ -193,7 +226,8 @@ impl Labeller<'_> {
         if let Some(alpha) = self.options.abstain {
             sets.extend(answers.iter().enumerate().map(|(head, answer)| self.prediction_set(head, answer, alpha, scratch)));
         }
-        let mut values: Vec<Value<'_>> = batch.row(row).map(Value::Text).collect();
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(layout.columns().len());
+        values.extend(batch.row(row).map(Value::Text));
         for (head, answer) in answers.iter().enumerate() {
             values.push(Value::Text(&self.predictor.head(head).labels[answer.class]));
             values.push(probability(answer.probability()));

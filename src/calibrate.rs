@@ -71,7 +71,27 @@ impl Calibration {
 
     /// Probability per class of a text alone; sums to 1.
     pub fn probabilities(&self, scores: &[f64]) -> Vec<f64> {
-        softmax(scores.iter().zip(&self.bias).map(|(s, b)| self.scale * s + b).collect())
+        let mut probabilities = Vec::new();
+        self.probabilities_into(scores, &mut probabilities);
+        probabilities
+    }
+
+    /// [`Self::probabilities`] into a buffer.
+    pub fn probabilities_into(&self, scores: &[f64], probabilities: &mut Vec<f64>) {
+        probabilities.clear();
+        probabilities.extend(scores.iter().zip(&self.bias).map(|(s, b)| self.scale * s + b));
+        softmax_in_place(probabilities);
+    }
+
+    /// Judges a text alone, into buffers: evidence as in [`Judged`], and probabilities.
+    pub fn judge_alone_into(&self, scores: &[f64], evidence: &mut Vec<f64>, probabilities: &mut Vec<f64>) {
+        self.probabilities_into(scores, probabilities);
+        evidence.clear();
+        if self.context.is_empty() {
+            evidence.extend_from_slice(scores);
+        } else {
+            evidence.extend(probabilities.iter().map(|&p| log_odds(p)));
+        }
     }
 
     /// Judges the texts of one group, in order, from their scores.
@@ -212,11 +232,15 @@ pub fn fit_presence(scores: &[f64], is_present: &[bool]) -> (f64, f64) {
 }
 
 pub(crate) fn softmax(mut values: Vec<f64>) -> Vec<f64> {
+    softmax_in_place(&mut values);
+    values
+}
+
+fn softmax_in_place(values: &mut [f64]) {
     let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     values.iter_mut().for_each(|v| *v = (*v - max).exp());
     let sum: f64 = values.iter().sum();
     values.iter_mut().for_each(|v| *v /= sum);
-    values
 }
 
 pub(crate) fn logistic(z: f64) -> f64 {

@@ -4,10 +4,11 @@
 //! label. Offsets count Unicode code points of the article's text as it was given, end exclusive.
 
 use crate::data::Article;
+use crate::documents::scores_of;
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::holders::{self, HolderFinder, Mode};
-use crate::predict::{Abstention, Answer, Predictor, Scratch};
+use crate::predict::{Abstention, Answer, Predictor, Reading, Scratch};
 use crate::text::{CodePoints, Normalized, SentenceKind, sentences};
 
 /// So many parts of an article are judged together; memory stays bounded, and news articles are shorter.
@@ -44,8 +45,9 @@ struct Part<'t> {
 /// The buffers of one thread.
 #[derive(Debug, Default)]
 pub struct ClassifyScratch {
+    model: Scratch,
     /// One for each part of the longest article so far.
-    parts: Vec<Scratch>,
+    readings: Vec<Reading>,
     holders: Scratch,
 }
 
@@ -150,7 +152,11 @@ impl Classifier {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> ClassifyScratch {
-        ClassifyScratch { parts: Vec::new(), holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default() }
+        ClassifyScratch {
+            model: self.predictor.scratch(),
+            readings: Vec::new(),
+            holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default(),
+        }
     }
 
     /// All statements of an article, in text order.
@@ -196,14 +202,15 @@ impl Classifier {
 
     /// What the topic head says of every part, in the company of the others.
     fn topics_of(&self, parts: &[Part<'_>], scratch: &mut ClassifyScratch) -> Vec<Answer> {
-        while scratch.parts.len() < parts.len() {
-            scratch.parts.push(self.predictor.scratch());
+        let ClassifyScratch { model, readings, .. } = scratch;
+        if readings.len() < parts.len() {
+            readings.resize_with(parts.len(), Reading::default);
         }
-        for (part, scratch) in parts.iter().zip(&mut scratch.parts) {
-            self.predictor.read(Passage::from(part.text), scratch);
+        for (part, reading) in parts.iter().zip(readings.iter_mut()) {
+            self.predictor.read(Passage::from(part.text), model);
+            model.exchange(reading);
         }
-        let read = &scratch.parts[..parts.len()];
-        let scores = read.iter().map(|scratch| self.predictor.scores(self.heads.topic, None, scratch)).collect();
+        let scores = scores_of(&self.predictor, self.heads.topic, model, &mut readings[..parts.len()]);
         self.predictor.answer_together(self.heads.topic, scores)
     }
 
@@ -231,8 +238,8 @@ impl Classifier {
         scratch: &mut ClassifyScratch,
         statements: &mut Vec<Statement>,
     ) {
-        let ClassifyScratch { parts, holders: holder_scratch } = scratch;
-        let model_scratch = &parts[place];
+        let ClassifyScratch { model: model_scratch, readings, holders: holder_scratch } = scratch;
+        model_scratch.exchange(&mut readings[place]);
         let read = self.holders.as_ref();
         let read = read.map(|finder| (finder, finder.read(part.text, part.start.unwrap_or(0), part.is_headline, state)));
         for (topic, topic_probability) in self.predictor.present(self.heads.topic, topic_answer) {

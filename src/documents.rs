@@ -10,7 +10,7 @@ use crate::batch::{BatchOptions, answer_heads, passage};
 use crate::data::{BatchLimits, Rejects, RowBatch, TableReader};
 use crate::error::Result;
 use crate::labelled::Columns;
-use crate::predict::{Answer, Predictor, Scratch};
+use crate::predict::{Answer, Predictor, Reading, Scratch};
 
 /// Longest document, in rows; a longer one is cut, so that memory stays bounded.
 const MAX_ROWS: usize = 4096;
@@ -24,12 +24,6 @@ pub struct Documents {
     fresh: RowBatch,
     carried: RowBatch,
     has_ended: bool,
-}
-
-/// The buffers of one thread: one scratch per text of the longest document so far.
-#[derive(Debug, Default)]
-pub struct DocumentScratch {
-    texts: Vec<Scratch>,
 }
 
 impl Documents {
@@ -73,13 +67,6 @@ impl Documents {
     }
 }
 
-impl DocumentScratch {
-    /// What was read of a text of the last document.
-    pub fn text(&self, number: usize) -> &Scratch {
-        &self.texts[number]
-    }
-}
-
 /// Runs of rows with the same group; single rows without one.
 fn documents(batch: &RowBatch, group: Option<usize>) -> Vec<Range<usize>> {
     let Some(group) = group else { return (0..batch.n_rows()).map(|row| row..row + 1).collect() };
@@ -95,35 +82,42 @@ fn documents(batch: &RowBatch, group: Option<usize>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Labels the rows of one document: for each row the number of its text in the document and the answers of all heads, or why it has none.
+/// Labels the rows of one document: for each row the number of its text in the document and the answers of all heads, or why it has none. What was read of
+/// the texts is left in `readings`.
 pub fn answer_document(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
     batch: &RowBatch,
     rows: Range<usize>,
-    scratch: &mut DocumentScratch,
+    scratch: &mut Scratch,
+    readings: &mut Vec<Reading>,
 ) -> Vec<Result<(usize, Vec<Answer>)>> {
-    let texts = read_texts(predictor, columns, options, batch, rows.clone(), scratch);
+    let texts = read_texts(predictor, columns, options, batch, rows.clone(), scratch, readings);
     let n_texts = texts.iter().flatten().max().map_or(0, |last| last + 1);
-    let judged = judge_together(predictor, &scratch.texts[..n_texts]);
+    let judged = judge_together(predictor, scratch, &mut readings[..n_texts]);
     let answer_row = |(row, text): (usize, Result<usize>)| {
         let text = text?;
-        let field = |column| batch.field(row, column);
-        let ready = |head: usize| judged[head].as_ref().map(|answers| answers[text].clone());
-        answer_heads(predictor, columns, options, field, &scratch.texts[text], ready).map(|answers| (text, answers))
+        let ready =
+            |head: usize, answer: &mut Answer| judged[head].as_ref().map(|answers| answer.clone_from(&answers[text])).is_some();
+        let mut answers = Vec::new();
+        scratch.exchange(&mut readings[text]);
+        let answered = answer_heads(predictor, columns, options, |c| batch.field(row, c), scratch, ready, &mut answers);
+        scratch.exchange(&mut readings[text]);
+        answered.map(|()| (text, answers))
     };
     rows.zip(texts).map(answer_row).collect()
 }
 
-/// Reads every text of the document into a scratch of its own; gives each row's text.
+/// Reads every text of the document; gives each row's text.
 fn read_texts(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
     batch: &RowBatch,
     rows: Range<usize>,
-    scratch: &mut DocumentScratch,
+    scratch: &mut Scratch,
+    readings: &mut Vec<Reading>,
 ) -> Vec<Result<usize>> {
     let mut texts: Vec<Result<usize>> = Vec::with_capacity(rows.len());
     let mut n_texts = 0;
@@ -134,12 +128,12 @@ fn read_texts(
             texts.push(Ok(*last));
             continue;
         }
-        let field = |column| batch.field(row, column);
-        texts.push(passage(columns, options, field).map(|passage| {
-            if scratch.texts.len() == n_texts {
-                scratch.texts.push(predictor.scratch());
+        texts.push(passage(columns, options, |column| batch.field(row, column)).map(|passage| {
+            if readings.len() == n_texts {
+                readings.push(Reading::default());
             }
-            predictor.read(passage, &mut scratch.texts[n_texts]);
+            predictor.read(passage, scratch);
+            scratch.exchange(&mut readings[n_texts]);
             n_texts += 1;
             n_texts - 1
         }));
@@ -148,15 +142,24 @@ fn read_texts(
 }
 
 /// For each head that knows context, its answers for all texts; none for the others.
-pub(crate) fn judge_together(predictor: &Predictor, texts: &[Scratch]) -> Vec<Option<Vec<Answer>>> {
+fn judge_together(predictor: &Predictor, scratch: &mut Scratch, readings: &mut [Reading]) -> Vec<Option<Vec<Answer>>> {
     let heads = 0..predictor.model().meta().heads.len();
-    heads
-        .map(|head| {
-            predictor.head(head).calibration.context.first().filter(|_| texts.len() > 1)?;
-            let scores: Vec<Vec<f64>> = texts.iter().map(|text| predictor.scores(head, None, text)).collect();
-            Some(predictor.answer_together(head, scores))
-        })
-        .collect()
+    let mut judge = |head: usize| {
+        predictor.head(head).calibration.context.first().filter(|_| readings.len() > 1)?;
+        Some(predictor.answer_together(head, scores_of(predictor, head, scratch, readings)))
+    };
+    heads.map(&mut judge).collect()
+}
+
+/// Decision values of a head that is given nothing, for each reading.
+pub(crate) fn scores_of(predictor: &Predictor, head: usize, scratch: &mut Scratch, readings: &mut [Reading]) -> Vec<Vec<f64>> {
+    let mut scores = |reading: &mut Reading| {
+        scratch.exchange(reading);
+        let scores = predictor.scores(head, None, scratch);
+        scratch.exchange(reading);
+        scores
+    };
+    readings.iter_mut().map(&mut scores).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! The fast side of a model: from a text to scores, probabilities and labels, reading the model's arrays in place.
 //!
 //! [`Model`] is what is stored, [`Predictor`] what is fast: immutable, shared by all threads. A [`Scratch`] per thread holds every buffer, and the steady
-//! state allocates nothing. One text costs one pass over its n-grams: keys as the words are read, one index look-up per n-gram, and for each
-//! known one a record with its idf and the weights of all heads. Nothing depends on other texts, so that a row alone and in any batch gives the same bits.
+//! state allocates nothing. One text costs a few passes over its n-grams: keys as the words are read, all index look-ups, counts, and for each
+//! known n-gram a record with its idf and the weights of all heads. Each pass does one thing to all n-grams without branches that depend on them, so
+//! that the processor overlaps their loads. Words met before bring the numbers of their character n-grams along. Nothing depends on other texts: a row
+//! alone and in any batch gives the same bits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::calibrate::Judged;
 use crate::error::{Error, Result};
-use crate::features::index::IndexView;
-use crate::features::{Analyzer, Counter, Extractor, NgramScratch, Passage, TfidfParams, tf, weigh_block};
+use crate::features::index::{Candidate, IndexView};
+use crate::features::{Analyzer, Counter, Extractor, NgramScratch, Passage, TfidfParams, WordCache, tf, weigh_block};
 use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model, RECORD_IDF, RECORD_WEIGHTS, WeightKind};
 
 /// Counts up to here have their tf weight in a table.
@@ -37,14 +39,60 @@ pub struct Predictor {
 pub struct Scratch {
     ngrams: NgramScratch,
     keys: Vec<u64>,
+    candidates: Vec<Candidate>,
     counter: Counter,
+    /// Per block of character n-grams.
+    words: Vec<Option<WordCache>>,
+    /// Features of one word.
+    of_word: Vec<u32>,
     /// Known features of the text with their values, block by block.
     hits: Vec<(u32, f32)>,
     /// Shared scores of all heads, without intercepts.
     shared: Vec<f32>,
-    block: Vec<f32>,
     /// Distinct known n-grams: of words, where the model counts words.
     n_known: usize,
+}
+
+/// What was read of one text, to be answered about later.
+#[derive(Debug, Default)]
+pub struct Reading {
+    hits: Vec<(u32, f32)>,
+    shared: Vec<f32>,
+    n_known: usize,
+}
+
+impl Scratch {
+    /// Exchanges what was read last for another reading, in constant time.
+    pub fn exchange(&mut self, reading: &mut Reading) {
+        std::mem::swap(&mut self.hits, &mut reading.hits);
+        std::mem::swap(&mut self.shared, &mut reading.shared);
+        std::mem::swap(&mut self.n_known, &mut reading.n_known);
+    }
+}
+
+/// Scratches that are not in use: work that is cut into pieces keeps what a scratch has learnt of the words, whichever thread takes the next piece.
+#[derive(Debug)]
+pub struct ScratchPool<'a> {
+    predictor: &'a Predictor,
+    idle: Mutex<Vec<Scratch>>,
+}
+
+impl<'a> ScratchPool<'a> {
+    /// No scratch yet; there will be as many as threads.
+    pub fn new(predictor: &'a Predictor) -> Self {
+        Self { predictor, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Lends a scratch to `work`.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        // A panic elsewhere leaves a list of scratches that are as good as any.
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let scratch = idle().pop();
+        let mut scratch = scratch.unwrap_or_else(|| self.predictor.scratch());
+        let result = work(&mut scratch);
+        idle().push(scratch);
+        result
+    }
 }
 
 /// Why no label is given.
@@ -71,7 +119,7 @@ impl Abstention {
 }
 
 /// What one head says of one text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Answer {
     /// The chosen class.
     pub class: usize,
@@ -125,21 +173,32 @@ impl Predictor {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> Scratch {
-        Scratch { shared: vec![0.0; self.n_lanes], block: vec![0.0; self.n_lanes], ..Scratch::default() }
+        let is_chars = |block: &TfidfParams| block.analyzer == Analyzer::CharWb;
+        let words = self.model.meta().features.blocks.iter().map(|b| is_chars(b).then(WordCache::default)).collect();
+        Scratch { shared: vec![0.0; self.n_lanes], words, ..Scratch::default() }
     }
 
     /// Reads a text: known n-grams, their values, and the shared scores of all heads. The other methods answer from the scratch.
     pub fn read(&self, passage: Passage<'_>, scratch: &mut Scratch) {
         let index = self.model.index();
         let records = self.model.records();
+        if scratch.words.len() != self.extractor.n_blocks() {
+            *scratch = self.scratch();
+        }
         scratch.hits.clear();
-        scratch.shared.fill(0.0);
+        scratch.shared.clear();
+        scratch.shared.resize(self.n_lanes, 0.0);
         scratch.n_known = 0;
         for block in 0..self.extractor.n_blocks() {
-            scratch.keys.clear();
-            let keys = &mut scratch.keys;
-            self.extractor.keys(block, passage, &mut scratch.ngrams, |key| keys.push(key));
-            self.look_up(index, records, scratch);
+            scratch.counter.clear();
+            if scratch.words[block].is_some() {
+                self.count_chars(block, passage, index, records, scratch);
+            } else {
+                let Scratch { ngrams, keys, candidates, counter, .. } = scratch;
+                keys.clear();
+                self.extractor.keys(block, passage, ngrams, |key| keys.push(key));
+                self.look_up(keys, index, records, candidates, |i| counter.add(u64::from(i)));
+            }
             self.add_block(block, records, scratch);
         }
     }
@@ -149,25 +208,54 @@ impl Predictor {
         scratch.n_known
     }
 
-    /// Counts the known features among the keys.
+    /// Calls `found` with the known features among the keys, in their order.
     #[inline]
-    fn look_up(&self, index: Option<IndexView<'_>>, records: &[u32], scratch: &mut Scratch) {
-        let Scratch { keys, counter, .. } = scratch;
-        counter.clear();
-        let stride = self.model.meta().stride;
+    fn look_up(
+        &self,
+        keys: &[u64],
+        index: Option<IndexView<'_>>,
+        records: &[u32],
+        candidates: &mut Vec<Candidate>,
+        mut found: impl FnMut(u32),
+    ) {
         match index {
             Some(index) => {
-                for &key in keys.iter() {
-                    if let Some(i) = index.get(key, |i| records[i * stride]) {
-                        counter.add(i as u64);
-                    }
-                }
+                let stride = self.model.meta().stride;
+                index.get_all(keys, candidates, |i| records[i * stride], |i| found(i as u32));
             }
             None => {
                 let shift = 64 - self.model.meta().features.hash_bits.unwrap_or(1);
-                keys.iter().for_each(|key| counter.add(key >> shift));
+                keys.iter().for_each(|key| found((key >> shift) as u32));
             }
         }
+    }
+
+    /// Counts the known character n-grams of the text, word by word.
+    fn count_chars(
+        &self,
+        block: usize,
+        passage: Passage<'_>,
+        index: Option<IndexView<'_>>,
+        records: &[u32],
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { ngrams, keys, candidates, counter, words, of_word, .. } = scratch;
+        let Some(words) = &mut words[block] else { return };
+        self.extractor.padded_words(block, passage, ngrams, |mut word| {
+            let packed = word.packed();
+            if let Some(numbers) = packed.and_then(|packed| words.get(packed)) {
+                numbers.iter().for_each(|&i| counter.add(u64::from(i)));
+                return;
+            }
+            keys.clear();
+            word.keys(|key| keys.push(key));
+            of_word.clear();
+            self.look_up(keys, index, records, candidates, |i| of_word.push(i));
+            of_word.iter().for_each(|&i| counter.add(u64::from(i)));
+            if let Some(packed) = packed {
+                words.insert(packed, of_word);
+            }
+        });
     }
 
     /// Weighs the counted features of a block and adds their weights.
@@ -177,27 +265,27 @@ impl Predictor {
         let params = &meta.features.blocks[block];
         let table = &self.tf_tables[block];
         let first = scratch.hits.len();
+        let counts = scratch.counter.counts();
         if self.counts_as_known[block] {
-            scratch.n_known += scratch.counter.counts().len();
+            scratch.n_known += counts.len();
         }
-        for &(i, count) in scratch.counter.counts() {
-            let record = i as usize * meta.stride;
+        scratch.hits.extend(counts.iter().map(|&(i, count)| {
             let weight = table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
-            scratch.hits.push((i as u32, weight * f32::from_bits(records[record + RECORD_IDF])));
-        }
+            (i as u32, weight * f32::from_bits(records[i as usize * meta.stride + RECORD_IDF]))
+        }));
         let hits = &mut scratch.hits[first..];
         let scale = weigh_block(params, hits.iter().map(|h| h.1));
-        scratch.block.fill(0.0);
-        for (i, value) in hits.iter_mut() {
-            *value *= scale;
-            let record = &records[*i as usize * meta.stride + RECORD_WEIGHTS..(*i as usize + 1) * meta.stride];
-            match meta.weights {
-                WeightKind::F32 => add_scaled(&mut scratch.block, bytemuck::cast_slice(record), *value),
-                WeightKind::I16 => add_scaled_i16(&mut scratch.block, bytemuck::cast_slice(record), *value),
+        hits.iter_mut().for_each(|hit| hit.1 *= scale);
+        let rows = Records { words: records, stride: meta.stride };
+        for (at, lanes) in (0..).step_by(MAX_LANES).zip(scratch.shared.chunks_mut(MAX_LANES)) {
+            let scales = &self.scales[at..];
+            match (meta.weights, lanes.len()) {
+                (WeightKind::F32, 1) => rows.add::<1>(hits, at, scales, lanes),
+                (WeightKind::F32, 2..=4) => rows.add::<4>(hits, at, scales, lanes),
+                (WeightKind::F32, 5..=8) => rows.add::<8>(hits, at, scales, lanes),
+                (WeightKind::F32, _) => rows.add::<MAX_LANES>(hits, at, scales, lanes),
+                (WeightKind::I16, _) => rows.add_i16(hits, at, scales, lanes),
             }
-        }
-        for ((total, part), scale) in scratch.shared.iter_mut().zip(&scratch.block).zip(&self.scales) {
-            *total += part * scale;
         }
     }
 
@@ -224,14 +312,33 @@ impl Predictor {
 
     /// Decision value of a head per class for the text read last, given label `given` where the head has one.
     pub fn scores(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Vec<f64> {
-        let mut outputs = Vec::new();
-        self.outputs_into(head, given, scratch, &mut outputs);
-        class_scores(&outputs, self.head(head).labels.len())
+        let mut scores = Vec::new();
+        self.scores_into(head, given, scratch, &mut scores);
+        scores
+    }
+
+    fn scores_into(&self, head: usize, given: Option<usize>, scratch: &Scratch, scores: &mut Vec<f64>) {
+        self.outputs_into(head, given, scratch, scores);
+        if let ([score], 2) = (&scores[..], self.head(head).labels.len()) {
+            let score = *score;
+            scores.clear();
+            scores.extend([-score, score]);
+        }
     }
 
     /// The head's answer for the text read last, taken alone.
     pub fn answer(&self, head: usize, given: Option<usize>, scratch: &Scratch) -> Answer {
-        self.answer_together(head, vec![self.scores(head, given, scratch)]).remove(0)
+        let mut answer = Answer::default();
+        self.answer_into(head, given, scratch, &mut answer);
+        answer
+    }
+
+    /// [`Self::answer`] into an answer that exists; allocates nothing once it has its size.
+    pub fn answer_into(&self, head: usize, given: Option<usize>, scratch: &Scratch, answer: &mut Answer) {
+        self.scores_into(head, given, scratch, &mut answer.scores);
+        let meta = self.head(head);
+        meta.calibration.judge_alone_into(&answer.scores, &mut answer.evidence, &mut answer.probabilities);
+        answer.class = meta.choose(&answer.probabilities);
     }
 
     /// The head's answers for all texts of one group, in order, from their scores.
@@ -359,17 +466,67 @@ pub(crate) fn class_scores(outputs: &[f64], n_classes: usize) -> Vec<f64> {
     }
 }
 
-#[inline(always)]
-fn add_scaled(sums: &mut [f32], weights: &[f32], value: f32) {
-    for (sum, weight) in sums.iter_mut().zip(weights) {
-        *sum += value * weight;
+/// Lanes whose sums stay in registers.
+const MAX_LANES: usize = 16;
+
+/// The records of all features.
+#[derive(Clone, Copy)]
+struct Records<'a> {
+    words: &'a [u32],
+    stride: usize,
+}
+
+impl Records<'_> {
+    /// Adds value times weights of every hit to `sums`, whose first lane is `at`: at most `L` of them. The sums are kept apart until the end, where the
+    /// lane's scale comes in; hits are added in their order.
+    #[inline]
+    fn add<const L: usize>(self, hits: &[(u32, f32)], at: usize, scales: &[f32], sums: &mut [f32]) {
+        let n = sums.len();
+        let mut parts = [0.0_f32; L];
+        let first = RECORD_WEIGHTS + at;
+        for &(i, value) in hits {
+            let record = i as usize * self.stride + first;
+            if n == L {
+                let weights: &[u32; L] = self.words[record..record + L].try_into().expect("L weights");
+                for (part, weight) in parts.iter_mut().zip(weights) {
+                    *part += value * f32::from_bits(*weight);
+                }
+            } else {
+                for (part, weight) in parts.iter_mut().zip(&self.words[record..record + n]) {
+                    *part += value * f32::from_bits(*weight);
+                }
+            }
+        }
+        add_parts(&parts, scales, sums);
+    }
+
+    /// As [`Self::add`], of weights in 16 bits, two to a word.
+    #[inline]
+    fn add_i16(self, hits: &[(u32, f32)], at: usize, scales: &[f32], sums: &mut [f32]) {
+        let n = sums.len();
+        let mut parts = [0.0_f32; MAX_LANES];
+        for &(i, value) in hits {
+            let record = &self.words[i as usize * self.stride + RECORD_WEIGHTS..(i as usize + 1) * self.stride];
+            let weights: &[i16] = &bytemuck::cast_slice(record)[at..at + n];
+            match <&[i16; MAX_LANES]>::try_from(weights) {
+                Ok(weights) => add_scaled(&mut parts, weights, value),
+                Err(_) => add_scaled(&mut parts, weights, value),
+            }
+        }
+        add_parts(&parts, scales, sums);
     }
 }
 
 #[inline(always)]
-fn add_scaled_i16(sums: &mut [f32], weights: &[i16], value: f32) {
-    for (sum, &weight) in sums.iter_mut().zip(weights) {
-        *sum += value * f32::from(weight);
+fn add_scaled(parts: &mut [f32], weights: &[i16], value: f32) {
+    for (part, &weight) in parts.iter_mut().zip(weights) {
+        *part += value * f32::from(weight);
+    }
+}
+
+fn add_parts(parts: &[f32], scales: &[f32], sums: &mut [f32]) {
+    for ((sum, part), scale) in sums.iter_mut().zip(parts).zip(scales) {
+        *sum += part * scale;
     }
 }
 

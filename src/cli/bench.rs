@@ -8,6 +8,7 @@ use clap::Args;
 use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::features::Passage;
+use stancekit::predict::{Answer, Scratch, ScratchPool};
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
@@ -26,6 +27,35 @@ pub struct Bench {
     /// Repetitions; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured.
+#[derive(Debug, serde::Serialize)]
+struct Report {
+    n_texts: usize,
+    n_bytes: usize,
+    runs: usize,
+    stages: Vec<Stage>,
+    /// Milliseconds from the file to a predictor that is ready; none for the built-in model.
+    load_ms: Option<f64>,
+    n_features: usize,
+    peak_memory_kb: Option<u64>,
+}
+
+/// One line of the table.
+#[derive(Debug, serde::Serialize)]
+struct Stage {
+    stage: &'static str,
+    n_threads: usize,
+    /// Median over the runs.
+    seconds: f64,
+    texts_per_second: f64,
+    mb_per_second: f64,
+    /// Rate over that of one thread.
+    scaling: Option<f64>,
 }
 
 impl Bench {
@@ -34,43 +64,47 @@ impl Bench {
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let (texts, read) = self.read(&predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
-        let n_bytes: usize = texts.iter().map(String::len).sum();
-        let mut table = format!("{} texts, {:.1} MB; median of {} runs\n", texts.len(), n_bytes as f64 / 1e6, self.runs);
-        table += &format!("{:<28}{:>14}{:>12}\n", "stage", "texts/s", "MB/s");
-        let mut line = |stage: &str, seconds: f64| {
-            table += &format!("{stage:<28}{:>14.0}{:>12.1}\n", texts.len() as f64 / seconds, n_bytes as f64 / 1e6 / seconds);
+        let mut report = Report {
+            n_texts: texts.len(),
+            n_bytes: texts.iter().map(String::len).sum(),
+            runs: self.runs,
+            stages: Vec::new(),
+            load_ms: None,
+            n_features: predictor.model().meta().n_features,
+            peak_memory_kb: None,
         };
-        line("read the table", read);
-        line("segment, 1 thread", self.median(|| texts.iter().map(|t| sentences(t).len()).sum()));
-        line("tokenise, 1 thread", self.median(|| texts.iter().map(|t| count_words(t)).sum()));
-        let single = self.median(|| {
-            let mut scratch = predictor.scratch();
-            texts.iter().map(|t| predict(&predictor, t, &mut scratch)).sum()
-        });
-        line("predict, 1 thread", single);
-        let mut threads = 2;
-        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        while threads <= n_cores {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-            let seconds = self.median(|| {
-                pool.install(|| {
-                    let of_chunk =
-                        |scratch: &mut _, chunk: &[String]| chunk.iter().map(|t| predict(&predictor, t, scratch)).sum::<usize>();
-                    texts.par_chunks(256).map_init(|| predictor.scratch(), |scratch, chunk| of_chunk(scratch, chunk)).sum()
-                })
-            });
-            line(&format!("predict, {threads} threads"), seconds);
-            threads *= 2;
+        report.add("read the table", 1, read);
+        report.add("segment", 1, self.median(|| texts.iter().map(|t| sentences(t).len()).sum()));
+        report.add("tokenise", 1, self.median(|| texts.iter().map(|t| count_words(t)).sum()));
+        let (mut scratch, mut answers) = (predictor.scratch(), Vec::new());
+        report.add("features", 1, self.median(|| texts.iter().map(|t| read_text(&predictor, t, &mut scratch)).sum()));
+        let single = self.median(|| texts.iter().map(|t| predict(&predictor, t, &mut scratch, &mut answers)).sum());
+        report.add("predict", 1, single);
+        let mut n_threads = 2;
+        while n_threads <= std::thread::available_parallelism().map_or(1, usize::from) {
+            report.add("predict", n_threads, self.parallel(&predictor, &texts, n_threads)?);
+            n_threads *= 2;
         }
+        report.set_scaling();
         if let Some(path) = &self.model {
-            let seconds = self.median(|| Model::load(path).map_or(0, |m| m.meta().n_features));
-            table += &format!("load the model: {:.2} ms, {} features\n", seconds * 1e3, predictor.model().meta().n_features);
+            let load = || Model::load(path).map_or(0, |model| Predictor::new(model.into()).model().meta().n_features);
+            report.load_ms = Some(self.median(load) * 1e3);
         }
-        if let Some(peak) = peak_memory() {
-            table += &format!("peak memory of this run: {:.0} MB\n", peak as f64 / 1024.0);
-        }
-        super::write_text(None, &table)?;
+        report.peak_memory_kb = peak_memory();
+        let text = if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
+        super::write_text(None, &text)?;
         Ok(ExitStatus::Done)
+    }
+
+    /// Median seconds of predicting on so many threads.
+    fn parallel(&self, predictor: &Predictor, texts: &[String], n_threads: usize) -> anyhow::Result<f64> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build()?;
+        let scratches = ScratchPool::new(predictor);
+        let of_chunk = |chunk: &[String]| {
+            let mut answers = Vec::new();
+            scratches.with(|scratch| chunk.iter().map(|t| predict(predictor, t, scratch, &mut answers)).sum::<usize>())
+        };
+        Ok(self.median(|| pool.install(|| texts.par_chunks(256).map(of_chunk).sum())))
     }
 
     /// All texts, and the seconds that reading took.
@@ -107,17 +141,58 @@ fn count_words(text: &str) -> usize {
     n
 }
 
+/// Everything but the answers.
+fn read_text(predictor: &Predictor, text: &str, scratch: &mut Scratch) -> usize {
+    predictor.read(Passage::from(text), scratch);
+    predictor.n_known(scratch)
+}
+
 /// The classes of all heads, each given the one before where it is given one.
-fn predict(predictor: &Predictor, text: &str, scratch: &mut stancekit::predict::Scratch) -> usize {
+fn predict(predictor: &Predictor, text: &str, scratch: &mut Scratch, answers: &mut Vec<Answer>) -> usize {
     predictor.read(Passage::from(text), scratch);
     let task = &predictor.model().meta().task;
-    let mut classes: Vec<usize> = Vec::with_capacity(task.heads.len());
+    answers.resize_with(task.heads.len(), Answer::default);
     for (head, head_task) in task.heads.iter().enumerate() {
         let other = head_task.given.as_ref().and_then(|name| task.head(name));
-        let given = other.and_then(|o| predictor.given(head, &predictor.head(o).labels[classes[o]]).ok());
-        classes.push(predictor.answer(head, given, scratch).class);
+        let given = other.and_then(|o| predictor.given(head, &predictor.head(o).labels[answers[o].class]).ok());
+        predictor.answer_into(head, given, scratch, &mut answers[head]);
     }
-    classes.iter().sum()
+    answers.iter().map(|answer| answer.class).sum()
+}
+
+impl Report {
+    fn add(&mut self, stage: &'static str, n_threads: usize, seconds: f64) {
+        let texts_per_second = self.n_texts as f64 / seconds;
+        let mb_per_second = self.n_bytes as f64 / 1e6 / seconds;
+        self.stages.push(Stage { stage, n_threads, seconds, texts_per_second, mb_per_second, scaling: None });
+    }
+
+    /// Compares the stages on several threads with the same on one.
+    fn set_scaling(&mut self) {
+        let singles: Vec<(&str, f64)> = self.stages.iter().filter(|s| s.n_threads == 1).map(|s| (s.stage, s.seconds)).collect();
+        for stage in self.stages.iter_mut().filter(|s| s.n_threads > 1) {
+            stage.scaling = singles.iter().find(|s| s.0 == stage.stage).map(|s| s.1 / stage.seconds);
+        }
+    }
+
+    fn table(&self) -> String {
+        let mb = self.n_bytes as f64 / 1e6;
+        let mut table = format!("{} texts, {mb:.1} MB; median of {} runs\n", self.n_texts, self.runs);
+        table += &format!("{:<28}{:>14}{:>12}\n", "stage", "texts/s", "MB/s");
+        for stage in &self.stages {
+            let threads = if stage.n_threads == 1 { "1 thread".to_owned() } else { format!("{} threads", stage.n_threads) };
+            let name = format!("{}, {threads}", stage.stage);
+            let scaling = stage.scaling.map_or_else(String::new, |s| format!("  {s:.2} times one thread"));
+            table += &format!("{name:<28}{:>14.0}{:>12.1}{scaling}\n", stage.texts_per_second, stage.mb_per_second);
+        }
+        if let Some(ms) = self.load_ms {
+            table += &format!("load the model: {ms:.2} ms, {} features\n", self.n_features);
+        }
+        if let Some(peak) = self.peak_memory_kb {
+            table += &format!("peak memory of this run: {:.0} MB\n", peak as f64 / 1024.0);
+        }
+        table
+    }
 }
 
 /// Peak resident memory in KB, where the system tells.

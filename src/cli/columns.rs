@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use stancekit::ErrorKind;
 use stancekit::data::{BatchLimits, Rejects, Role, RowBatch, Source, TableReader, find_column};
 use stancekit::labelled::{Columns, Labelled, LabelledBuilder};
 use stancekit::task::Task;
@@ -80,26 +81,43 @@ impl TableArgs {
         common: &super::Common,
         rejects: &mut Rejects,
     ) -> anyhow::Result<Labelled> {
+        let mut builder = None;
+        let columns = self.for_each_row(task, kind, common, rejects, |columns, field| {
+            builder.get_or_insert_with(|| LabelledBuilder::new(task, columns.clone())).push(field)
+        })?;
+        Ok(builder.unwrap_or_else(|| LabelledBuilder::new(task, columns)).finish())
+    }
+
+    /// Calls `push` with every labelled row that meets the conditions; rows that it refuses go to `rejects`.
+    pub fn for_each_row(
+        &self,
+        task: &Task,
+        kind: Option<&str>,
+        common: &super::Common,
+        rejects: &mut Rejects,
+        mut push: impl for<'r> FnMut(&Columns, &'r dyn Fn(usize) -> &'r str) -> stancekit::Result<()>,
+    ) -> anyhow::Result<Columns> {
         let mut reader = self.open()?;
         let text = self.text_column(&reader, task)?;
         let mut columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         columns.kind = kind.map(|name| position(reader.columns(), name)).transpose()?;
         let conditions = self.conditions(reader.columns())?;
-        let mut builder = LabelledBuilder::new(task, columns);
         let mut batch = RowBatch::new();
         let bar = progress::spinner(common, "rows read");
         while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
             for row in 0..batch.n_rows() {
                 if conditions.iter().all(|c| c.holds(&batch, row))
-                    && let Err(error) = builder.push(|column| batch.field(row, column))
+                    && let Err(error) = push(&columns, &|column| batch.field(row, column))
                 {
+                    // A full disk is no fault of the row.
+                    anyhow::ensure!(error.kind() != ErrorKind::Io, error);
                     rejects.add(error.on_line(batch.line(row)).in_file(reader.source().path()))?;
                 }
             }
             bar.inc(batch.n_rows() as u64);
         }
         bar.finish_and_clear();
-        Ok(builder.finish())
+        Ok(columns)
     }
 }
 

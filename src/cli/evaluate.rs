@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use stancekit::batch::BatchOptions;
 use stancekit::data::{Rejects, RowBatch};
-use stancekit::documents::{DocumentScratch, Documents, answer_document};
+use stancekit::documents::{Documents, answer_document};
 use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare, pair_labels};
 use stancekit::labelled::Columns;
-use stancekit::predict::Answer;
+use stancekit::predict::{Answer, Reading, Scratch};
 use stancekit::train::{FoldScores, cross_validate, cross_validate_folds};
 use stancekit::{Error, Predictor};
 
@@ -162,7 +162,7 @@ impl Evaluate {
             .collect();
         let mut scoring = Scoring::new(&predictor, &columns, heads);
         let mut documents = Documents::new(&predictor, &columns);
-        let mut scratch = DocumentScratch::default();
+        let mut scratch = predictor.scratch();
         let mut batch = RowBatch::new();
         let bar = super::progress::spinner(common, "rows scored");
         while documents.read_batch(&mut reader, &mut batch, rejects)? {
@@ -304,6 +304,7 @@ struct Scoring<'a> {
     joint: Vec<Item>,
     groups: BTreeMap<String, usize>,
     has_chain: bool,
+    readings: Vec<Reading>,
 }
 
 /// The labels of one row: true classes, answers given the true values, and the text that they are about.
@@ -318,13 +319,13 @@ impl<'a> Scoring<'a> {
     fn new(predictor: &'a Predictor, columns: &'a Columns, heads: Vec<HeadItems>) -> Self {
         let task = &predictor.model().meta().task;
         let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
-        Self { predictor, columns, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain }
+        Self { predictor, columns, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain, readings: Vec::new() }
     }
 
     /// Adds the rows of one document; gives the rows that cannot be scored, and why.
-    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut DocumentScratch) -> Vec<Error> {
+    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut Scratch) -> Vec<Error> {
         let options = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
-        let answered = answer_document(self.predictor, self.columns, &options, batch, rows.clone(), scratch);
+        let answered = answer_document(self.predictor, self.columns, &options, batch, rows.clone(), scratch, &mut self.readings);
         let mut errors = Vec::new();
         let mut labelled = Vec::new();
         for (row, answered) in rows.clone().zip(answered) {

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use stancekit::data::Rejects;
 use stancekit::features::{Analyzer, DfBound, FeatureParams, TfidfParams};
 use stancekit::linear::{ClassWeights, Loss};
 use stancekit::model::WeightKind;
-use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, TrainParams, search, train_logged};
+use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, StreamTrainer, TrainParams, search, train_logged};
+use stancekit::{Model, Task};
 
 use super::columns::{TableArgs, TaskArgs};
 use super::{Common, ExitStatus, RejectArgs, settle};
+
+/// Tables of this many bytes are streamed where they can be.
+const STREAMED_FROM: u64 = 1 << 30;
 
 /// Train a model from labelled rows.
 #[derive(Debug, Args)]
@@ -26,6 +31,9 @@ pub struct Train {
     settings: SettingArgs,
     #[command(flatten)]
     rejects: RejectArgs,
+    /// With --hash-bits: read the data once and train from a temporary file in little memory, without calibration; so from 1 GB on and from standard input
+    #[arg(long, requires = "hash_bits", conflicts_with = "search")]
+    stream: bool,
     /// Text file that is kept in the model for its readers
     #[arg(long, value_name = "F")]
     card: Option<PathBuf>,
@@ -64,7 +72,7 @@ pub struct SettingArgs {
     /// Weight of a lexicon class beside the n-grams, whose blocks have length 1  [default: 0.2]
     #[arg(long, value_name = "X")]
     pub lexicon_weight: Option<f32>,
-    /// Hash n-grams to 2^B columns instead of keeping a vocabulary; the data is then streamed
+    /// Hash n-grams to 2^B columns instead of keeping a vocabulary
     #[arg(long, value_name = "B")]
     pub hash_bits: Option<u8>,
     /// Classifier
@@ -160,6 +168,9 @@ impl Train {
             params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         }
         let mut rejects = self.rejects.open()?;
+        if self.is_streamed(&params) {
+            return self.run_streamed(&task, &params, common, &mut rejects);
+        }
         let data = self.table.read_labelled(&task, common, &mut rejects)?;
         data.check_trainable(&task).map_err(|e| e.in_file(&self.table.data))?;
         params.folds = usable_folds(params.folds, data.n_groups(), common);
@@ -173,12 +184,46 @@ impl Train {
         }
         let model = train_logged(&task, &data, &params, log, rejects.n() as usize)?;
         bar.finish_and_clear();
+        self.save(&model, common)?;
+        settle(&mut rejects)
+    }
+
+    fn save(&self, model: &Model, common: &Common) -> anyhow::Result<()> {
         model.save(&self.model)?;
         if !common.quiet {
-            super::inspect::print_summary(&model, &mut std::io::stderr())?;
+            super::inspect::print_summary(model, &mut std::io::stderr())?;
             eprintln!("{}: {} bytes", self.model.display(), model.as_bytes().len());
         }
-        settle(&mut rejects)
+        Ok(())
+    }
+
+    fn is_streamed(&self, params: &TrainParams) -> bool {
+        let is_large = self.table.data.metadata().map_or(true, |file| file.len() >= STREAMED_FROM);
+        params.features.hash_bits.is_some() && !self.settings.search && (self.stream || is_large)
+    }
+
+    fn run_streamed(
+        &self,
+        task: &Task,
+        params: &TrainParams,
+        common: &Common,
+        rejects: &mut Rejects,
+    ) -> anyhow::Result<ExitStatus> {
+        if params.folds > 0 && !common.quiet {
+            eprintln!("stance: streaming; probabilities are not calibrated");
+        }
+        let params = TrainParams { folds: 0, ..params.clone() };
+        let mut trainer = None;
+        self.table.for_each_row(task, None, common, rejects, |columns, field| match &mut trainer {
+            Some(trainer) => StreamTrainer::push(trainer, field),
+            None => trainer.insert(StreamTrainer::new(task, columns.clone(), &params)?).push(field),
+        })?;
+        let trainer = trainer.context("no row to train on")?;
+        let bar = super::progress::spinner(common, "training");
+        let model = trainer.finish(rejects.n() as usize)?;
+        bar.finish_and_clear();
+        self.save(&model, common)?;
+        settle(rejects)
     }
 }
 

@@ -1,12 +1,19 @@
 //! Counts how often each key occurs in one text, without a sort and without clearing between texts.
 
+/// Slots of a new counter: texts of usual length fill an eighth of them.
+const FIRST_SLOTS: usize = 2048;
+
 /// An open-addressing table that lives in the first-level cache for texts of usual length; entries of earlier texts are told by their stamp.
+///
+/// Whether an n-gram is new or a repetition is a coin toss that no processor guesses well, so both cases run through the same instructions; only
+/// two keys that want the same slot, which a sparse table makes rare, branch off.
 #[derive(Debug)]
 pub(crate) struct Counter {
     slots: Vec<Slot>,
     stamp: u32,
-    /// The distinct keys of this text in order of first occurrence, with their counts.
+    /// The distinct keys of this text in order of first occurrence, with their counts; behind them, leftovers.
     counts: Vec<(u64, u32)>,
+    n: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,15 +25,18 @@ struct Slot {
 
 impl Default for Counter {
     fn default() -> Self {
-        Self { slots: vec![Slot::default(); 256], stamp: 0, counts: Vec::new() }
+        Self { slots: vec![Slot::default(); FIRST_SLOTS], stamp: 0, counts: vec![(0, 0); FIRST_SLOTS / FILL + 1], n: 0 }
     }
 }
+
+/// The table grows when one slot in so many is taken.
+const FILL: usize = 3;
 
 impl Counter {
     /// Forgets everything, in constant time.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.counts.clear();
+        self.n = 0;
         self.stamp = self.stamp.wrapping_add(1);
         if self.stamp == 0 {
             self.slots.fill(Slot::default());
@@ -35,51 +45,59 @@ impl Counter {
     }
 
     /// Counts one occurrence of `key`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, key: u64) {
-        if self.counts.len() * 2 >= self.slots.len() {
+        if self.n + 1 >= self.counts.len() {
             self.grow();
         }
         let mask = self.slots.len() - 1;
-        let mut slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
+        let mut slot = home(key) & mask;
+        // The place of a new key; one that is known already leaves it to the next.
+        self.counts[self.n] = (key, 0);
         loop {
             let Slot { stamp, at } = self.slots[slot];
-            if stamp != self.stamp {
-                self.slots[slot] = Slot { stamp: self.stamp, at: self.counts.len() as u32 };
-                self.counts.push((key, 1));
-                return;
+            let is_new = stamp != self.stamp;
+            let at = if is_new { self.n } else { at as usize };
+            if self.counts[at].0 != key {
+                slot = (slot + 1) & mask;
+                continue;
             }
-            if self.counts[at as usize].0 == key {
-                self.counts[at as usize].1 += 1;
-                return;
-            }
-            slot = (slot + 1) & mask;
+            self.slots[slot] = Slot { stamp: self.stamp, at: at as u32 };
+            self.counts[at].1 += 1;
+            self.n += usize::from(is_new);
+            return;
         }
     }
 
     /// Distinct keys and counts, by first occurrence.
     #[inline]
     pub(crate) fn counts(&self) -> &[(u64, u32)] {
-        &self.counts
+        &self.counts[..self.n]
     }
 
     #[cold]
+    #[inline(never)]
     fn grow(&mut self) {
         let size = self.slots.len() * 4;
         self.slots.clear();
         self.slots.resize(size, Slot::default());
-        let counts = std::mem::take(&mut self.counts);
+        self.counts.resize(size / FILL + 1, (0, 0));
         self.stamp = 1;
         let mask = size - 1;
-        for (at, (key, _)) in counts.iter().enumerate() {
-            let mut slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
+        for (at, (key, _)) in self.counts[..self.n].iter().enumerate() {
+            let mut slot = home(*key) & mask;
             while self.slots[slot].stamp == 1 {
                 slot = (slot + 1) & mask;
             }
             self.slots[slot] = Slot { stamp: 1, at: at as u32 };
         }
-        self.counts = counts;
     }
+}
+
+/// Where the search for a key starts, before the mask.
+#[inline(always)]
+fn home(key: u64) -> usize {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
 }
 
 #[cfg(test)]

@@ -27,6 +27,38 @@ pub(crate) fn word(bytes: &[u8], salt: u64) -> u64 {
     fold(hash ^ last_bytes(rest), K1 ^ hash.rotate_left(32))
 }
 
+/// Bytes that must be readable behind a word for [`word_at`].
+pub(crate) const WORD_PADDING: usize = 16;
+
+/// [`word`] of the bytes `start..end` of `buffer`, which goes on for [`WORD_PADDING`] bytes behind them: whole loads and a mask instead of a branch on the length.
+#[inline(always)]
+pub(crate) fn word_at(buffer: &[u8], start: usize, end: usize, salt: u64) -> u64 {
+    let length = end - start;
+    let Some(window) = buffer.get(start..start + WORD_PADDING).filter(|_| length < WORD_PADDING) else {
+        return word(&buffer[start..end], salt);
+    };
+    let first = u64::from_le_bytes(window[..8].try_into().expect("eight bytes"));
+    let second = u64::from_le_bytes(window[8..].try_into().expect("eight bytes"));
+    let start_hash = salt ^ K0.wrapping_mul(length as u64 | 1 << 32);
+    let is_long = length >= 8;
+    let hash = if is_long { fold(start_hash ^ first, K1) } else { start_hash };
+    let rest = (if is_long { second } else { first }) & TAIL_MASKS[length & 7];
+    // `last_bytes` gives the second of two bytes twice.
+    let rest = if length & 7 == 2 { rest | (rest & 0xFF00) << 8 } else { rest };
+    fold(hash ^ rest, K1 ^ hash.rotate_left(32))
+}
+
+/// The low bytes, by their number.
+const TAIL_MASKS: [u64; 8] = {
+    let mut masks = [0; 8];
+    let mut length = 0;
+    while length < 8 {
+        masks[length] = (1 << (length * 8)) - 1;
+        length += 1;
+    }
+    masks
+};
+
 /// Up to seven bytes as a little-endian number; two overlapping loads instead of a loop over bytes.
 #[inline(always)]
 fn last_bytes(rest: &[u8]) -> u64 {
@@ -87,6 +119,16 @@ mod tests {
                     assert!(seen.insert(word(&[a, b, c, a], 0)));
                     assert!(seen.insert(word(&[a, b, c, b, a, c, b, a, c], 0)));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_in_its_text_has_the_key_of_the_word_alone() {
+        let text: Vec<u8> = (0..64_u8).map(|i| i.wrapping_mul(37).wrapping_add(11)).collect();
+        for start in 0..40 {
+            for end in start..=40 {
+                assert_eq!(word_at(&text, start, end, 7), word(&text[start..end], 7), "{start}..{end}");
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::features::hash;
 use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
 use crate::text::Normalized;
-use crate::text::tokenize::{for_each_word, lower_into, split_hashtag};
+use crate::text::tokenize::{WordRule, for_each_word, lower_into, split_hashtag};
 
 /// Words this close to the target mention are "near".
 const NEAR_WORDS: usize = 4;
@@ -18,6 +18,11 @@ const NEGATORS: [&str; 24] = [
     "isn't", "aren't", "wasn't", "weren't", "hasn't", "haven't", "denies", "denied", "deny", "nothing", "none",
 ];
 const NEGATION_SCOPE: usize = 6;
+/// Longest n-gram that the settings allow.
+const MAX_LENGTH: usize = 8;
+/// What is written behind a text so that words can be read with whole loads.
+const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const _: () = assert!(PADDING.len() == hash::WORD_PADDING);
 const MARK_NEGATED: u64 = 1;
 const MARK_LEFT: u64 = 2;
 const MARK_RIGHT: u64 = 3;
@@ -104,6 +109,21 @@ impl Extractor {
         self.run::<false>(block, passage, scratch, |key, _| emit(key));
     }
 
+    /// Calls `f` with every word of a block of character n-grams. Its n-grams depend on the word alone.
+    #[inline(always)]
+    pub(crate) fn padded_words(
+        &self,
+        block: usize,
+        passage: Passage<'_>,
+        scratch: &mut NgramScratch,
+        f: impl FnMut(PaddedWord<'_>),
+    ) {
+        let block = &self.blocks[block];
+        debug_assert_eq!(block.analyzer, Analyzer::CharWb);
+        block.prepare(passage, scratch);
+        block.padded_words(scratch, f);
+    }
+
     /// Like [`Self::keys`], with the place of each n-gram, which [`Self::name`] turns into its string.
     pub(crate) fn spans(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, emit: impl FnMut(u64, Span)) {
         self.run::<true>(block, passage, scratch, emit);
@@ -145,12 +165,23 @@ impl Extractor {
             return;
         }
         let target = block.prepare(passage, scratch);
+        self.run_prepared::<SPANS>(block, target, scratch, emit);
+    }
+
+    #[inline]
+    fn run_prepared<const SPANS: bool>(
+        &self,
+        block: &Block,
+        target: Option<(usize, usize)>,
+        scratch: &mut NgramScratch,
+        mut emit: impl FnMut(u64, Span),
+    ) {
         match block.analyzer {
             Analyzer::CharWb => block.char_ngrams(scratch, emit),
             Analyzer::Word if SPANS || block.negation_is_on() || target.is_some() => {
                 block.word_ngrams_listed(target, scratch, emit)
             }
-            Analyzer::Word => block.word_ngrams(scratch, emit),
+            Analyzer::Word => block.word_ngrams(scratch, |key| emit(key, Span { first: 0, end: 0, mark: 0 })),
             Analyzer::Target => block.target_words(target, scratch, emit),
             Analyzer::Lexicon => block.lexicon_classes(scratch, emit),
         }
@@ -250,26 +281,54 @@ impl Block {
 
     /// The fast path: keys as the words are read, with the last few word keys in registers.
     #[inline]
-    fn word_ngrams(&self, scratch: &NgramScratch, mut emit: impl FnMut(u64, Span)) {
-        let nowhere = Span { first: 0, end: 0, mark: 0 };
-        let (shortest, longest) = (self.shortest, self.longest);
+    fn word_ngrams(&self, scratch: &mut NgramScratch, emit: impl FnMut(u64)) {
+        match (self.shortest, self.longest) {
+            (1, 1) => self.word_ngrams_to::<1>(scratch, emit),
+            (1, 2) => self.word_ngrams_to::<2>(scratch, emit),
+            (1, 3) => self.word_ngrams_to::<3>(scratch, emit),
+            _ => self.word_ngrams_to::<MAX_LENGTH>(scratch, emit),
+        }
+    }
+
+    /// [`Self::word_ngrams`] for a constant greatest length, so that the loops over lengths unroll.
+    #[inline(always)]
+    fn word_ngrams_to<const LONGEST: usize>(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
+        let (shortest, longest) = if LONGEST < MAX_LENGTH { (1, LONGEST) } else { (self.shortest, self.longest) };
         // ends[n - 1]: key of the n-gram that ends in the last word.
-        let mut ends = [0_u64; 8];
+        let mut ends = [0_u64; LONGEST];
         let mut n_words = 0;
-        for_each_word(&scratch.lowered, self.params.words, |word, _| {
-            let key = hash::word(word.as_bytes(), self.salt);
+        self.word_keys(scratch, |key| {
             if self.is_stop_word(key) {
                 return;
             }
             n_words += 1;
-            for n in (2..=longest.min(n_words)).rev() {
+            let reach = longest.min(n_words);
+            for n in (2..=reach).rev() {
                 ends[n - 1] = hash::append_word(ends[n - 2], key);
             }
             ends[0] = key;
-            for n in shortest..=longest.min(n_words) {
-                emit(ends[n - 1], nowhere);
+            for n in shortest..=reach {
+                emit(ends[n - 1]);
             }
         });
+    }
+
+    /// Keys of the words of `lowered`.
+    #[inline(always)]
+    fn word_keys(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
+        let lowered = &mut scratch.lowered;
+        let length = lowered.len();
+        // Hashing reads whole loads, behind the last word too.
+        lowered.push_str(PADDING);
+        let text = &lowered[..length];
+        match self.params.words {
+            // A URL is a word that does not stand in the text.
+            WordRule::Social => for_each_word(text, WordRule::Social, |word, _| emit(hash::word(word.as_bytes(), self.salt))),
+            rule => for_each_word(text, rule, |word, start| {
+                emit(hash::word_at(lowered.as_bytes(), start, start + word.len(), self.salt));
+            }),
+        }
+        scratch.lowered.truncate(length);
     }
 
     /// The words of `lowered`, target words replaced by one placeholder, stop words left out; also the placeholder's position.
@@ -365,23 +424,23 @@ impl Block {
     }
 
     fn char_ngrams(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        self.padded_words(scratch, |mut word| word.ngrams(&mut emit));
+    }
+
+    /// Calls `f` with each word of `padded`, where it lies between two spaces that it shares with its neighbours.
+    #[inline(always)]
+    fn padded_words(&self, scratch: &mut NgramScratch, mut f: impl FnMut(PaddedWord<'_>)) {
         let NgramScratch { padded, points, .. } = scratch;
+        let length = padded.len();
+        padded.push_str(PADDING);
         let bytes = padded.as_bytes();
         let mut start = 0;
-        // Each word lies between two spaces of `padded`, which it shares with its neighbours.
-        while start + 1 < bytes.len() {
-            let length = bytes[start + 1..].iter().position(|&b| b == b' ').unwrap_or(bytes.len() - start - 2);
-            let word = start..start + length + 2;
-            if bytes[word.clone()].is_ascii() {
-                self.slide(word.len(), |i| u32::from(bytes[word.start + i]), |i| (word.start + i) as u32, &mut emit);
-            } else {
-                points.clear();
-                points.extend(padded[word.clone()].char_indices().map(|(i, c)| (u32::from(c), (word.start + i) as u32)));
-                let end = word.end as u32;
-                self.slide(points.len(), |i| points[i].0, |i| points.get(i).map_or(end, |p| p.1), &mut emit);
-            }
-            start += length + 1;
+        while start + 1 < length {
+            let end = start + 1 + bytes[start + 1..length].iter().position(|&b| b == b' ').unwrap_or(length - start - 2);
+            f(PaddedWord { block: self, text: padded, start, end: end + 1, points });
+            start = end;
         }
+        padded.truncate(length);
     }
 
     /// All n-grams of one padded word of `length` code points, each key grown from the one before by one multiplication.
@@ -435,10 +494,64 @@ impl Scope {
     }
 }
 
+/// A word with the space at either end, as character n-grams see it.
+pub(crate) struct PaddedWord<'a> {
+    block: &'a Block,
+    /// All words, and [`PADDING`].
+    text: &'a str,
+    start: usize,
+    end: usize,
+    points: &'a mut Vec<(u32, u32)>,
+}
+
+impl PaddedWord<'_> {
+    /// The word without its spaces, with its length, in two numbers; none of a word of more than 15 bytes.
+    #[inline(always)]
+    pub(crate) fn packed(&self) -> Option<[u64; 2]> {
+        let (start, length) = (self.start + 1, self.end - self.start - 2);
+        let window = self.text.as_bytes().get(start..start + 16).filter(|_| length < 16)?;
+        let [low, high] = [0, 8].map(|i| u64::from_le_bytes(window[i..i + 8].try_into().expect("eight bytes")));
+        let mask = |n_bytes: usize| u64::MAX.checked_shr(64 - 8 * n_bytes as u32).unwrap_or(0);
+        Some([low & mask(length.min(8)), high & mask(length.saturating_sub(8)) | (length as u64) << 56])
+    }
+
+    /// Calls `emit` with the key of each n-gram.
+    #[inline]
+    pub(crate) fn keys(&mut self, mut emit: impl FnMut(u64)) {
+        self.ngrams(&mut |key, _| emit(key));
+    }
+
+    #[inline(always)]
+    fn ngrams(&mut self, emit: &mut impl FnMut(u64, Span)) {
+        let Self { block, start, end, .. } = *self;
+        let word = &self.text[start..end];
+        if word.is_ascii() {
+            let bytes = word.as_bytes();
+            block.slide(bytes.len(), |i| u32::from(bytes[i]), |i| (start + i) as u32, emit);
+        } else {
+            let points = &mut *self.points;
+            points.clear();
+            points.extend(word.char_indices().map(|(i, c)| (u32::from(c), (start + i) as u32)));
+            block.slide(points.len(), |i| points[i].0, |i| points.get(i).map_or(end as u32, |p| p.1), emit);
+        }
+    }
+}
+
 /// The words of `text` with one space between them and at both ends.
 fn pad_words(text: &str, padded: &mut String) {
     padded.clear();
     padded.push(' ');
+    if text.is_ascii() {
+        let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=0x1f | b' ');
+        let mut rest = text;
+        while let Some(start) = rest.bytes().position(|byte| !is_space(&byte)) {
+            let length = rest[start..].bytes().position(|byte| is_space(&byte)).unwrap_or(rest.len() - start);
+            padded.push_str(&rest[start..start + length]);
+            padded.push(' ');
+            rest = &rest[start + length..];
+        }
+        return;
+    }
     for word in text.split(is_python_space).filter(|w| !w.is_empty()) {
         padded.push_str(word);
         padded.push(' ');
@@ -507,6 +620,16 @@ mod tests {
     #[test]
     fn a_word_shorter_than_the_shortest_counts_once() {
         assert_eq!(names(TfidfParams::chars(4, 5), "a bcd".into()), [" a ", " bcd", " bcd ", "bcd "]);
+    }
+
+    #[test]
+    fn ascii_words_are_padded_like_any_others() {
+        let mut padded = [String::new(), String::new()];
+        for text in ["", " ", "a", " a\tbc\u{b}\u{1c}d\u{1f}\r\n e\u{1b}f "] {
+            pad_words(text, &mut padded[0]);
+            pad_words(&format!("{text}\u{2003}"), &mut padded[1]);
+            assert_eq!(padded[0], padded[1]);
+        }
     }
 
     #[test]

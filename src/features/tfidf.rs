@@ -37,11 +37,12 @@ pub struct Features {
 }
 
 /// N-gram counts of a run of texts.
-struct Counts {
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
     /// Key and count of each distinct n-gram of each block of each text.
-    entries: Vec<(u64, u32)>,
+    pub(crate) entries: Vec<(u64, u32)>,
     /// End of each (text, block) in `entries`.
-    ends: Vec<usize>,
+    pub(crate) ends: Vec<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +82,22 @@ impl Features {
         }
         let rows = features.rows(counts);
         Ok((features, rows))
+    }
+
+    /// Hashed features whose document frequencies were counted elsewhere.
+    pub(crate) fn hashed(params: &FeatureParams, n_texts: usize, dfs: &[u32]) -> Result<Self> {
+        let mut features = Self {
+            params: params.clone(),
+            extractor: Extractor::new(params),
+            n_texts,
+            keys: Vec::new(),
+            blocks: Vec::new(),
+            index: KeyIndex::build(&[])?,
+            idf: Vec::new(),
+            names: Vec::new(),
+        };
+        features.set_hashed_idf(dfs);
+        Ok(features)
     }
 
     /// Learns from `texts` without keeping their rows.
@@ -148,9 +165,11 @@ impl Features {
 
     fn learn_hashed_idf(&mut self, bits: u8, counts: &[Counts]) {
         let mut dfs = vec![0_u32; 1 << bits];
-        for (key, _) in counts.iter().flat_map(|c| &c.entries) {
-            dfs[(key >> (64 - bits)) as usize] += 1;
-        }
+        counts.iter().for_each(|counts| add_hashed_dfs(counts, bits, &mut dfs));
+        self.set_hashed_idf(&dfs);
+    }
+
+    fn set_hashed_idf(&mut self, dfs: &[u32]) {
         self.idf = dfs.iter().map(|&df| idf(&self.params.blocks[0], self.n_texts, df.min(self.n_texts as u32))).collect();
     }
 
@@ -263,7 +282,7 @@ impl Features {
     }
 
     /// Weighs the counts; consumes them chunk by chunk.
-    fn rows(&self, counts: Vec<Counts>) -> SparseRows {
+    pub(crate) fn rows(&self, counts: Vec<Counts>) -> SparseRows {
         let chunks: Vec<SparseRows> = counts.into_par_iter().map(|chunk| self.chunk_rows(&chunk)).collect();
         let mut rows = SparseRows::with_capacity(self.n_features(), chunks.iter().map(SparseRows::n_values).sum());
         for chunk in chunks {
@@ -300,6 +319,13 @@ impl Features {
             }
         }
         rows
+    }
+}
+
+/// Counts, column by column, the texts that hold an n-gram hashed there.
+pub(crate) fn add_hashed_dfs(counts: &Counts, bits: u8, dfs: &mut [u32]) {
+    for (key, _) in &counts.entries {
+        dfs[(key >> (64 - bits)) as usize] += 1;
     }
 }
 
@@ -350,7 +376,7 @@ fn push_sorted(row: &mut [(u32, f32)], rows: &mut SparseRows) {
 }
 
 /// Counts the n-grams of every text, chunk by chunk.
-fn count(extractor: &Extractor, texts: &[Passage<'_>]) -> Vec<Counts> {
+pub(crate) fn count(extractor: &Extractor, texts: &[Passage<'_>]) -> Vec<Counts> {
     texts
         .par_chunks(CHUNK)
         .map_init(

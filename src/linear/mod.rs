@@ -23,6 +23,7 @@ use crate::sparse::{SparseRow, SparseRows};
 #[cfg(feature = "linfa-baseline")]
 pub mod baseline;
 mod bayes;
+mod blocks;
 mod design;
 pub mod estimators;
 mod lanes;
@@ -35,6 +36,7 @@ mod sweep;
 mod train;
 
 pub use bayes::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes};
+pub(crate) use blocks::BlockSolver;
 pub use path::{HeldOut, cross_scores, fit_path};
 pub use ratios::{log_count_ratios, scale_columns};
 pub use softmax::{fit_softmax, softmax_objective};

@@ -44,7 +44,7 @@ struct Change {
 impl<'a> Normalized<'a> {
     /// Brings `text` to NFC; O(bytes), without a copy when there is nothing to do.
     pub fn new(text: &'a str) -> Self {
-        if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        if is_surely_nfc(text.as_bytes()) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
             return Self { text: Cow::Borrowed(text), changes: Vec::new() };
         }
         Self::rewrite(text)
@@ -117,6 +117,24 @@ impl<'a> Normalized<'a> {
     fn last_change_before(&self, offset: usize) -> Option<&Change> {
         self.changes[..self.changes.partition_point(|change| change.start < offset)].last()
     }
+}
+
+/// Whether all that is not ASCII are characters that news and tweets are full of and that NFC never changes, whatever their neighbours: letters below
+/// U+0300, U+2010 to U+203A (dashes, quotes, the ellipsis), the variation selector of emoji, and U+1F000 to U+1FFFF, where emoji are.
+fn is_surely_nfc(mut bytes: &[u8]) -> bool {
+    if bytes.is_ascii() {
+        return true;
+    }
+    while let Some(at) = bytes.iter().position(|&byte| byte >= 0x80) {
+        let width = match bytes[at..] {
+            [0xC2..=0xCB, _, ..] => 2,
+            [0xE2, 0x80, 0x90..=0xBA, ..] | [0xEF, 0xB8, 0x8F, ..] => 3,
+            [0xF0, 0x9F, _, _, ..] => 4,
+            _ => return false,
+        };
+        bytes = &bytes[at + width..];
+    }
+    true
 }
 
 /// Cuts `text` before every code point that nothing before it can combine with (UAX #15, "normalization boundary"), so that the pieces can
@@ -254,6 +272,19 @@ mod tests {
             "ﬁ",
         ]);
         prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    #[test]
+    fn what_is_surely_in_nfc_is() {
+        for c in (0x80..0x11_0000).filter_map(char::from_u32) {
+            // A neighbour on either side that composes with whatever can be composed.
+            let text = format!("a{c}e{c}");
+            if is_surely_nfc(text.as_bytes()) {
+                assert_eq!(is_nfc_quick(text.chars()), IsNormalized::Yes, "{:#x}", u32::from(c));
+            }
+        }
+        assert!(is_surely_nfc("“naïve” — it’s 😀\u{fe0f}…".as_bytes()));
+        assert!(!is_surely_nfc("e\u{301}".as_bytes()));
     }
 
     #[test]

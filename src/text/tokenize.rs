@@ -59,15 +59,28 @@ pub fn for_each_word(text: &str, rule: WordRule, f: impl FnMut(&str, usize)) {
 /// Appends `text` in lower case to `out`: what [`str::to_lowercase`] gives, without its allocation.
 pub fn lower_into(text: &str, out: &mut String) {
     if text.is_ascii() {
-        let start = out.len();
-        out.push_str(text);
-        out[start..].make_ascii_lowercase();
-    } else if text.contains('Σ') {
+        push_lower_ascii(text, out);
+        return;
+    }
+    if text.contains('Σ') {
         // The lower case of a final sigma depends on its neighbours, which only the standard function looks at.
         out.push_str(&text.to_lowercase());
-    } else {
-        out.extend(text.chars().flat_map(char::to_lowercase));
+        return;
     }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte >= 0x80) {
+        push_lower_ascii(&rest[..at], out);
+        let foreign = rest[at..].find(|c: char| c.is_ascii()).unwrap_or(rest.len() - at);
+        out.extend(rest[at..at + foreign].chars().flat_map(char::to_lowercase));
+        rest = &rest[at + foreign..];
+    }
+    push_lower_ascii(rest, out);
+}
+
+fn push_lower_ascii(text: &str, out: &mut String) {
+    let start = out.len();
+    out.push_str(text);
+    out[start..].make_ascii_lowercase();
 }
 
 /// [`lower_into`] for a buffer of bytes, the form in which features are hashed.

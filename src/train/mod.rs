@@ -6,6 +6,7 @@
 mod cross;
 mod head;
 mod search;
+mod stream;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use cross::{FoldScores, cross_validate, cross_validate_folds};
 pub use head::{Algorithm, HeadParams};
 pub use search::{Candidate, Metric, SearchParams, search};
+pub use stream::StreamTrainer;
 
 use crate::calibrate::{Judged, fit_presence};
 use crate::error::{Error, Result};
