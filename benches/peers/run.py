@@ -96,8 +96,8 @@ def run_measured(command):
 
 
 def bench(data, model):
-    """What `stance bench` says of one run: seconds by stage and threads, and the load time."""
-    report = json.loads(run([STANCE, "bench", data, "--text", "text", "--model", model, "--runs", "1", "--json"])[1])
+    """What `stance bench` says of one process (medians of three, so that buffers are warm, as the peers' are): seconds by stage and threads, and the load time."""
+    report = json.loads(run([STANCE, "bench", data, "--text", "text", "--model", model, "--runs", "3", "--json"])[1])
     found = {(stage["stage"], stage["n_threads"]): stage["seconds"] for stage in report["stages"]}
     found["load"] = report["load_ms"] / 1e3
     return found

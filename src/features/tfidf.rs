@@ -21,6 +21,9 @@ const CHUNK: usize = 256;
 /// The vocabulary is counted in so many parts by the top bits of the key, each by one thread.
 const PARTS: u64 = 16;
 
+/// A hash map by key.
+type KeyMap<T> = HashMap<u64, T, rapidhash::fast::RandomState>;
+
 /// Fitted features: settings, keys, document frequencies, and the names of the n-grams.
 #[derive(Debug, Clone)]
 pub struct Features {
@@ -195,7 +198,7 @@ impl Features {
 
     /// Document frequencies of the keys of one part, within the bounds of their block, in ascending order of keys.
     fn count_part(&self, part: u64, n_blocks: usize, counts: &[Counts]) -> Vec<(u64, Occurrence)> {
-        let mut table: HashMap<u64, Occurrence, rapidhash::fast::RandomState> = HashMap::default();
+        let mut table: KeyMap<Occurrence> = KeyMap::default();
         let mut text = 0;
         for chunk in counts {
             let mut start = 0;
@@ -244,9 +247,10 @@ impl Features {
             by_text.chunk_by(|&a, &b| kept[a as usize].1.first_text == kept[b as usize].1.first_text).collect();
         let found: Vec<Vec<(u32, Box<str>)>> = groups
             .par_iter()
-            .map_init(NgramScratch::default, |scratch, group| {
+            .map_init(Default::default, |(scratch, wanted): &mut (NgramScratch, KeyMap<u32>), group| {
                 let text = kept[group[0] as usize].1.first_text as usize;
-                self.names_of(texts[text], text as u32, kept, scratch)
+                wanted.extend(group.iter().map(|&i| (kept[i as usize].0, i)));
+                self.names_of(texts[text], wanted, scratch)
             })
             .collect();
         let mut names = vec![Box::<str>::default(); kept.len()];
@@ -256,28 +260,19 @@ impl Features {
         names
     }
 
-    fn names_of(
-        &self,
-        passage: Passage<'_>,
-        text: u32,
-        kept: &[(u64, Occurrence)],
-        scratch: &mut NgramScratch,
-    ) -> Vec<(u32, Box<str>)> {
-        let view = self.index.view();
-        let mut found = Vec::new();
+    /// Names of the `wanted` n-grams, all of which are in the text; their own small table spares a look-up of every n-gram in the large one.
+    fn names_of(&self, passage: Passage<'_>, wanted: &mut KeyMap<u32>, scratch: &mut NgramScratch) -> Vec<(u32, Box<str>)> {
+        let mut found = Vec::with_capacity(wanted.len());
         for block in 0..self.extractor.n_blocks() {
             let mut spans = Vec::new();
             self.extractor.spans(block, passage, scratch, |key, span| {
-                if let Some(i) = view.get(key, |i| self.keys[i] as u32)
-                    && kept[i].1.first_text == text
-                {
-                    spans.push((i as u32, span));
+                if let Some(i) = wanted.remove(&key) {
+                    spans.push((i, span));
                 }
             });
-            spans.sort_by_key(|(i, _)| *i);
-            spans.dedup_by_key(|(i, _)| *i);
             found.extend(spans.into_iter().map(|(i, span)| (i, self.extractor.name(block, span, scratch).into_boxed_str())));
         }
+        wanted.clear();
         found
     }
 

@@ -24,7 +24,9 @@ use crate::train::{Algorithm, TrainParams};
 /// Bytes of text in a block.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Visits of every block at most.
-const MAX_VISITS: usize = 40;
+const MAX_VISITS: usize = 15;
+/// Tighter tolerances are not waited for: LIBLINEAR's default, beyond which hardly a label changes and every step costs a pass over the disk.
+const LEAST_EPS: f64 = 0.1;
 
 /// A training under way.
 #[derive(Debug)]
@@ -202,7 +204,8 @@ impl StreamTrainer {
         let mut classes = vec![0_u32; n_classes];
         labels.numbers.values().enumerate().for_each(|(class, &number)| classes[number as usize] = class as u32);
         let head_params = self.params.for_head(head).seeded(self.params.seed);
-        let linear_params = whole_class_weights(&head_params.linear, &counts);
+        let mut linear_params = whole_class_weights(&head_params.linear, &counts);
+        linear_params.eps = linear_params.eps.max(LEAST_EPS);
         let n_outputs = if n_classes == 2 { 1 } else { n_classes };
         let mut solver = BlockSolver::new(features.n_features(), n_outputs, &linear_params);
         let mut alphas = Alphas { file: temporary_file()?, n_outputs };
