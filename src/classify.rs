@@ -48,7 +48,6 @@ pub struct ClassifyScratch {
     model: Scratch,
     /// One for each part of the longest article so far.
     readings: Vec<Reading>,
-    holders: Scratch,
 }
 
 /// Holder → stance → topic, found in one sentence.
@@ -107,8 +106,7 @@ impl Classifier {
     /// Never: a test checks the compiled-in files.
     pub fn builtin() -> Self {
         let predictor = Predictor::new(crate::Model::builtin());
-        let ranker = Predictor::new(crate::Model::builtin_holders());
-        Self::new(predictor, Some(HolderFinder::new(holders::Gazetteer::builtin(), ranker)))
+        Self::new(predictor, Some(HolderFinder::builtin(holders::Gazetteer::builtin())))
             .expect("the compiled-in model has both heads")
     }
 
@@ -152,11 +150,7 @@ impl Classifier {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> ClassifyScratch {
-        ClassifyScratch {
-            model: self.predictor.scratch(),
-            readings: Vec::new(),
-            holders: self.holders.as_ref().map(HolderFinder::scratch).unwrap_or_default(),
-        }
+        ClassifyScratch { model: self.predictor.scratch(), readings: Vec::new() }
     }
 
     /// All statements of an article, in text order.
@@ -214,18 +208,9 @@ impl Classifier {
         self.predictor.answer_together(self.heads.topic, scores)
     }
 
-    /// Parts of a sentence that are read apart: "India demanded …; Pakistan denied …" where each part names a party of its own. Bytes of the sentence.
+    /// Parts of a sentence that are read apart: "India demanded …; Pakistan denied …" where each part has a party of its own. Bytes of the sentence.
     fn clauses(&self, sentence: &str) -> Vec<(usize, usize)> {
-        let whole = vec![(0, sentence.len())];
-        let Some(finder) = self.holders.as_ref().filter(|_| sentence.contains("; ")) else { return whole };
-        let mut parts = Vec::new();
-        let mut start = 0;
-        for (at, _) in sentence.match_indices("; ") {
-            parts.push((start, at));
-            start = at + 2;
-        }
-        parts.push((start, sentence.len()));
-        if parts.iter().all(|&(s, e)| finder.names_a_party(&sentence[s..e])) { parts } else { whole }
+        self.holders.as_ref().map_or_else(|| vec![(0, sentence.len())], |finder| finder.clauses(sentence))
     }
 
     /// Statements of one part; spans are still bytes of the normalised text.
@@ -238,10 +223,10 @@ impl Classifier {
         scratch: &mut ClassifyScratch,
         statements: &mut Vec<Statement>,
     ) {
-        let ClassifyScratch { model: model_scratch, readings, holders: holder_scratch } = scratch;
+        let ClassifyScratch { model: model_scratch, readings } = scratch;
         model_scratch.exchange(&mut readings[place]);
         let read = self.holders.as_ref();
-        let read = read.map(|finder| (finder, finder.read(part.text, part.start.unwrap_or(0), part.is_headline, state)));
+        let mut read = read.map(|finder| (finder, finder.read(part.text, part.start.unwrap_or(0), part.is_headline, state)));
         for (topic, topic_probability) in self.predictor.present(self.heads.topic, topic_answer) {
             let given = self.predictor.given(self.heads.stance, &self.topics()[topic]).ok();
             let stance = self.predictor.answer(self.heads.stance, given, model_scratch);
@@ -263,24 +248,37 @@ impl Classifier {
                 stance_probabilities: stance.probabilities,
                 abstained,
             };
-            if let Some((finder, read)) = &read
+            let mut partner = None;
+            if let Some((finder, read)) = &mut read
                 && Some(topic) != self.none_topic()
             {
-                let (holder, mode) =
-                    finder.find(read, &self.topics()[topic], &self.stances()[stance.class], state, holder_scratch);
+                let topic = &self.topics()[topic];
+                let (holder, mode) = finder.find(read, topic, &self.stances()[stance.class], state);
                 statement.mode = Some(mode);
                 if let Some(holder) = holder {
-                    statement.holder = Some(self.alias(holder.name));
-                    statement.holder_span = part.start.map(|_| holder.span);
-                    statement.via = holder.via.map(|via| self.alias(via));
+                    partner = finder.find_partner(read, &holder, topic, state);
+                    self.set_holder(&mut statement, holder, part);
                 }
             }
+            // "India and Pakistan agreed" is a statement of each.
+            let second = partner.map(|holder| {
+                let mut second = statement.clone();
+                self.set_holder(&mut second, holder, part);
+                second
+            });
             statements.push(statement);
+            statements.extend(second);
         }
     }
 
+    fn set_holder(&self, statement: &mut Statement, holder: holders::Holder, part: &Part<'_>) {
+        statement.holder = Some(self.alias(holder.name));
+        statement.holder_span = part.start.map(|_| holder.span);
+        statement.via = holder.via.map(|via| self.alias(via));
+    }
+
     fn alias(&self, name: String) -> String {
-        self.aliases.iter().find(|(alias, _)| holders::same_party(alias, &name)).map_or(name, |(_, canonical)| canonical.clone())
+        self.aliases.iter().find(|(alias, _)| holders::same_name(alias, &name)).map_or(name, |(_, canonical)| canonical.clone())
     }
 }
 

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, Subcommand};
 use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::features::Passage;
@@ -12,15 +13,19 @@ use stancekit::predict::{Answer, Scratch, ScratchPool};
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
+use super::bench_holders::BenchHolders;
 use super::columns::TableArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
 
 /// Measure the throughput of every stage on your data and model.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    accuracy: Option<Accuracy>,
     #[command(flatten)]
-    table: TableArgs,
+    table: Option<TableArgs>,
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
@@ -58,8 +63,18 @@ struct Stage {
     scaling: Option<f64>,
 }
 
+/// Benchmarks of accuracy.
+#[derive(Debug, Subcommand)]
+enum Accuracy {
+    /// Measure how well holders, and sources and cues, are found
+    Holders(BenchHolders),
+}
+
 impl Bench {
     pub fn run(&self, _: &Common) -> anyhow::Result<ExitStatus> {
+        if let Some(Accuracy::Holders(holders)) = &self.accuracy {
+            return holders.run();
+        }
         anyhow::ensure!(self.runs > 0, "--runs must be 1 or more");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let (texts, read) = self.read(&predictor)?;
@@ -110,9 +125,10 @@ impl Bench {
     /// All texts, and the seconds that reading took.
     fn read(&self, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
         let start = Instant::now();
-        let mut reader = self.table.open()?;
-        let column = self.table.text_column(&reader, &predictor.model().meta().task)?;
-        let conditions = self.table.conditions(reader.columns())?;
+        let table = self.table.as_ref().context("no table to measure with; see --help")?;
+        let mut reader = table.open()?;
+        let column = table.text_column(&reader, &predictor.model().meta().task)?;
+        let conditions = table.conditions(reader.columns())?;
         let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
         while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
             let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));

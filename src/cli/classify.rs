@@ -115,7 +115,7 @@ impl Classify {
             Some(path) => Arc::new(Model::load(path)?),
             None => Model::builtin_holders(),
         };
-        let finder = HolderFinder::new(gazetteer, Predictor::new(ranker));
+        let finder = HolderFinder::new(gazetteer, &ranker)?;
         let classifier = Classifier::new(Predictor::new(load_model(self.model.as_ref())?), Some(finder))?;
         let aliases = self.aliases.as_ref().map(read_aliases).transpose()?.unwrap_or_default();
         Ok(classifier.with_aliases(aliases).with_abstention(self.abstain))

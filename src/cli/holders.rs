@@ -1,4 +1,4 @@
-//! `stance train-holders`: the ranker of holders, from labelled articles; and its scores.
+//! `stance train-holders`: the model of holders, from labelled articles; and its scores.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,54 +6,53 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
-use stancekit::features::{FeatureParams, TfidfParams};
-use stancekit::holders::{Article, Gazetteer, HolderFinder, LabelledHolder, same_party, training_rows};
-use stancekit::labelled::{Columns, LabelledBuilder};
-use stancekit::linear::Loss;
-use stancekit::model::WeightKind;
-use stancekit::train::{TrainParams, train};
-use stancekit::{Model, Predictor, Task};
+use stancekit::holders::{
+    Article, Gazetteer, Holder, HolderFinder, LabelledHolder, LabelledSentence, Mode, same_name, same_party, train,
+};
 
 use super::{Common, ExitStatus};
 
-/// Train the ranker of holders from labelled articles.
+/// Train the model of holders from labelled articles.
 #[derive(Debug, Args)]
 pub struct TrainHolders {
     /// Articles, a sentence a row, with columns article, index, title, text, holder, holder_start, holder_end, via, mode, topic, stance
     data: PathBuf,
     /// Where the model goes
-    #[arg(long, value_name = "OUT")]
-    model: PathBuf,
+    #[arg(long, value_name = "OUT", required_unless_present = "cross_validate")]
+    model: Option<PathBuf>,
     /// More names, with the columns of the project's own tables
     #[arg(long, value_name = "F")]
     gazetteer: Option<PathBuf>,
-    /// Cost of an error
-    #[arg(long, short = 'C', default_value_t = 0.05)]
-    cost: f64,
+    /// Instead of a model: scores by cross-validation with so many folds of articles
+    #[arg(long, value_name = "K")]
+    cross_validate: Option<usize>,
+    /// Score only articles whose id begins with one of these
+    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
+    only: Vec<String>,
 }
 
-/// A sentence with its labelled holders.
-type LabelledSentence = (String, bool, Vec<LabelledHolder>);
+/// An article: its id and its sentences.
+pub type LabelledArticle = (String, Vec<LabelledSentence>);
 
 /// Reads articles of labelled sentences, in order.
-pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> {
+pub fn read_articles(path: &Path) -> anyhow::Result<Vec<LabelledArticle>> {
     let mut reader = TableReader::open(&Source::file(path, None)?, &TableOptions::default())?;
     let columns = reader.columns().to_vec();
     let find =
         |name: &str| columns.iter().position(|c| c == name).with_context(|| format!("{}: no column {name:?}", path.display()));
     let names = ["article", "index", "title", "text", "holder", "holder_start", "holder_end", "via", "mode", "topic", "stance"];
     let at = names.iter().map(|n| find(n)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut articles: Vec<Vec<LabelledSentence>> = Vec::new();
+    let mut articles: Vec<LabelledArticle> = Vec::new();
     let mut last = (String::new(), String::new());
     let mut batch = RowBatch::new();
     while reader.read_batch(&mut batch, BatchLimits::default(), &mut Rejects::new().strict(true))? {
         for row in 0..batch.n_rows() {
             let field = |i: usize| batch.field(row, at[i]);
             if articles.is_empty() || field(0) != last.0 {
-                articles.push(Vec::new());
+                articles.push((field(0).to_owned(), Vec::new()));
                 last.1.clear();
             }
-            let article = articles.last_mut().context("pushed above")?;
+            let article = &mut articles.last_mut().context("pushed above")?.1;
             if article.is_empty() || field(1) != last.1 {
                 article.push((field(3).to_owned(), field(2) == "1", Vec::new()));
             }
@@ -81,83 +80,115 @@ pub fn read_articles(path: &Path) -> anyhow::Result<Vec<Vec<LabelledSentence>>> 
     Ok(articles)
 }
 
-/// Trains a ranker.
-pub fn train_ranker(articles: &[Vec<LabelledSentence>], gazetteer: &Gazetteer, cost: f64) -> anyhow::Result<Model> {
-    let names: Vec<String> = ["text", "answer", "group"].map(String::from).to_vec();
-    let task = Task { name: "holders".to_owned(), ..Task::single(Some("text"), "answer", None, Some("group")) };
-    let mut builder = LabelledBuilder::new(&task, Columns::find(&task, &names, 0, true)?);
-    for (number, article) in articles.iter().enumerate() {
-        let group = number.to_string();
-        for (text, is_holder) in training_rows(gazetteer, article) {
-            let row = [text.as_str(), if is_holder { "holder" } else { "no" }, group.as_str()];
-            builder.push(|c| row[c])?;
-        }
-    }
-    let mut words = TfidfParams::words(1, 1);
-    words.use_idf = false;
-    words.binary = true;
-    words.min_df = stancekit::features::DfBound::Count(2);
-    let mut params = TrainParams {
-        features: FeatureParams { blocks: vec![words], hash_bits: None },
-        weights: WeightKind::F32,
-        ..TrainParams::default()
-    };
-    params.head.linear.c = cost;
-    params.head.linear.loss = Loss::Logistic;
-    Ok(train(&task, &builder.finish(), &params)?)
-}
-
 /// Right holders, spans, modes and vias on labelled articles.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HolderScores {
-    pub n: usize,
-    pub n_right: usize,
-    pub n_mode: usize,
-    pub n_via: usize,
+    n: usize,
+    n_right: usize,
+    n_written_alike: usize,
+    n_mode: usize,
+    n_via: usize,
     span_hits: usize,
     span_predicted: usize,
     span_gold: usize,
 }
 
 impl HolderScores {
-    /// F1 of overlapping spans.
-    pub fn span_f1(&self) -> f64 {
-        2.0 * self.span_hits as f64 / (self.span_predicted + self.span_gold).max(1) as f64
+    fn add(&mut self, found: &Found, gold: &LabelledHolder) {
+        let name = found.holder.as_ref().map_or("", |h| &h.name);
+        self.n += 1;
+        self.n_right += usize::from(same_party(name, &gold.name));
+        self.n_written_alike += usize::from(same_name(name, &gold.name));
+        self.n_mode += usize::from(found.mode.as_str() == gold.mode);
+        self.n_via +=
+            usize::from(same_party(found.holder.as_ref().and_then(|h| h.via.as_deref()).unwrap_or_default(), &gold.via));
+        self.span_predicted += usize::from(found.span.is_some());
+        self.span_gold += usize::from(gold.span.is_some());
+        self.span_hits += usize::from(overlaps(found.span, gold.span));
+    }
+
+    /// A line of the table.
+    fn line(&self, kind: &str) -> String {
+        let share = |n: usize| n as f64 / self.n.max(1) as f64;
+        format!(
+            "{kind:<10}{:>10}{:>9.3}{:>14.3}{:>9.3}{:>7.3}{:>7.3}\n",
+            self.n,
+            share(self.n_right),
+            share(self.n_written_alike),
+            2.0 * self.span_hits as f64 / (self.span_predicted + self.span_gold).max(1) as f64,
+            share(self.n_mode),
+            share(self.n_via)
+        )
     }
 }
 
-/// Scores a finder, given the true topics and stances.
-pub fn score(
-    articles: &[Vec<LabelledSentence>],
-    finder: &HolderFinder,
-    wanted: impl Fn(&LabelledHolder) -> bool,
-) -> HolderScores {
-    let mut scores = HolderScores::default();
-    let mut scratch = finder.scratch();
-    for article in articles {
-        let (mut state, mut offset) = (Article::default(), 0);
-        for (text, is_headline, statements) in article {
-            let sentence = finder.read(text, offset, *is_headline, &mut state);
-            for gold in statements {
-                let (holder, mode) = finder.find(&sentence, &gold.topic, &gold.stance, &mut state, &mut scratch);
-                if !wanted(gold) {
-                    continue;
+fn overlaps(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> bool {
+    a.zip(b).is_some_and(|((start, end), (other_start, other_end))| start < other_end && other_start < end)
+}
+
+/// What was found for one statement, the span within its sentence.
+struct Found {
+    holder: Option<Holder>,
+    span: Option<(usize, usize)>,
+    mode: Mode,
+}
+
+/// Scores by kind of speech: all, direct, indirect, mixed, author.
+#[derive(Debug, Default)]
+pub struct HolderTable([HolderScores; 5]);
+
+const KINDS: [&str; 5] = ["all", "direct", "indirect", "mixed", "author"];
+
+impl HolderTable {
+    /// Adds the scores of articles, given the true topics and stances.
+    pub fn add(&mut self, articles: &[LabelledArticle], finder: &HolderFinder) {
+        for (_, sentences) in articles {
+            let (mut state, mut offset) = (Article::default(), 0);
+            for (text, is_headline, statements) in sentences {
+                let mut sentence = finder.read(text, offset, *is_headline, &mut state);
+                let found: Vec<Found> = statements
+                    .iter()
+                    .map(|gold| {
+                        let (holder, mode) = finder.find(&mut sentence, &gold.topic, &gold.stance, &mut state);
+                        let span = holder.as_ref().map(|h| h.span).filter(|s| s.0 >= offset);
+                        Found { span: span.map(|(s, e)| (s - offset, e - offset)), holder, mode }
+                    })
+                    .collect();
+                for (gold, found) in statements.iter().zip(in_gold_order(statements, found)) {
+                    self.0[0].add(&found, gold);
+                    let kind = KINDS.iter().position(|k| *k == gold.mode).unwrap_or(4);
+                    self.0[kind].add(&found, gold);
                 }
-                scores.n += 1;
-                scores.n_right += usize::from(same_party(holder.as_ref().map_or("", |h| &h.name), &gold.name));
-                scores.n_mode += usize::from(mode.as_str() == gold.mode);
-                scores.n_via += usize::from(holder.as_ref().and_then(|h| h.via.as_deref()).unwrap_or_default() == gold.via);
-                let here = holder.filter(|h| h.span.0 >= offset).map(|h| (h.span.0 - offset, h.span.1 - offset));
-                scores.span_predicted += usize::from(here.is_some());
-                scores.span_gold += usize::from(gold.span.is_some());
-                if let (Some((s, e)), Some((gs, ge))) = (here, gold.span) {
-                    scores.span_hits += usize::from(s < ge && gs < e);
-                }
+                offset += text.len() + 1;
             }
-            offset += text.len() + 1;
         }
     }
-    scores
+
+    /// The table as text.
+    pub fn render(&self) -> String {
+        let mut text = format!(
+            "{:<10}{:>10}{:>9}{:>14}{:>9}{:>7}{:>7}\n",
+            "speech", "statements", "holder", "written alike", "span F1", "mode", "via"
+        );
+        for (kind, scores) in KINDS.iter().zip(&self.0) {
+            text += &scores.line(kind);
+        }
+        text
+    }
+}
+
+/// Statements of one sentence with the same topic and stance have no order: what was found for one counts for another whose holder it is.
+fn in_gold_order(gold: &[LabelledHolder], mut found: Vec<Found>) -> Vec<Found> {
+    for i in 0..gold.len() {
+        let is_twin = |j: &usize| gold[*j].topic == gold[i].topic && gold[*j].stance == gold[i].stance;
+        let fits = |j: &usize| found[*j].holder.as_ref().is_some_and(|h| same_party(&h.name, &gold[i].name));
+        if !fits(&i)
+            && let Some(j) = (i + 1..gold.len()).find(|j| is_twin(j) && fits(j))
+        {
+            found.swap(i, j);
+        }
+    }
+    found
 }
 
 impl TrainHolders {
@@ -167,32 +198,31 @@ impl TrainHolders {
             None => Gazetteer::builtin(),
         };
         let articles = read_articles(&self.data)?;
-        let model = train_ranker(&articles, &gazetteer, self.cost)?;
-        model.save(&self.model)?;
-        if !common.quiet {
-            super::inspect::print_summary(&model, &mut std::io::stderr())?;
-            let beside = self.data.with_file_name("test.csv");
-            if beside.is_file() && beside != self.data {
-                let finder = HolderFinder::new(gazetteer, Predictor::new(Arc::new(model)));
-                print_scores(&read_articles(&beside)?, &finder);
+        if let Some(k) = self.cross_validate {
+            super::write_text(None, &self.cross_validated(&articles, &gazetteer, k)?)?;
+        }
+        if let Some(path) = &self.model {
+            let sentences: Vec<Vec<LabelledSentence>> = articles.into_iter().map(|a| a.1).collect();
+            let model = train(&gazetteer, &sentences)?;
+            model.save(path)?;
+            if !common.quiet {
+                super::inspect::print_summary(&model, &mut std::io::stderr())?;
             }
         }
         Ok(ExitStatus::Done)
     }
-}
 
-/// Prints the table of holder scores by kind of speech.
-pub fn print_scores(articles: &[Vec<LabelledSentence>], finder: &HolderFinder) {
-    for kind in ["all", "direct", "indirect", "mixed", "author"] {
-        let s = score(articles, finder, |gold| kind == "all" || gold.mode == kind);
-        let share = |n: usize| n as f64 / s.n.max(1) as f64;
-        eprintln!(
-            "{kind:<9} {:>5} statements: holder {:.4}, span F1 {:.4}, mode {:.4}, via {:.4}",
-            s.n,
-            share(s.n_right),
-            s.span_f1(),
-            share(s.n_mode),
-            share(s.n_via)
-        );
+    fn cross_validated(&self, articles: &[LabelledArticle], gazetteer: &Arc<Gazetteer>, k: usize) -> anyhow::Result<String> {
+        anyhow::ensure!(k >= 2 && k <= articles.len(), "--cross-validate {k}; expected 2 up to the number of articles");
+        let mut table = HolderTable::default();
+        for fold in 0..k {
+            let (held, rest): (Vec<_>, Vec<_>) = articles.iter().cloned().enumerate().partition(|(i, _)| i % k == fold);
+            let rest: Vec<Vec<LabelledSentence>> = rest.into_iter().map(|(_, a)| a.1).collect();
+            let finder = HolderFinder::new(Arc::clone(gazetteer), &train(gazetteer, &rest)?)?;
+            let is_wanted = |id: &str| self.only.is_empty() || self.only.iter().any(|prefix| id.starts_with(prefix.as_str()));
+            let held: Vec<LabelledArticle> = held.into_iter().map(|(_, a)| a).filter(|a| is_wanted(&a.0)).collect();
+            table.add(&held, &finder);
+        }
+        Ok(table.render())
     }
 }

@@ -4,6 +4,7 @@
 //! 2: could not be done. A closed pipe is not an error.
 
 mod bench;
+mod bench_holders;
 mod check;
 mod classify;
 mod columns;
@@ -73,7 +74,7 @@ enum Command {
     Explain(explain::Explain),
     /// Show what is in a model file
     Inspect(inspect::Inspect),
-    /// Train the ranker of holders from labelled articles
+    /// Train the model of holders from labelled articles
     TrainHolders(holders::TrainHolders),
     /// Measure the throughput of every stage
     Bench(bench::Bench),

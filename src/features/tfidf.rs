@@ -103,6 +103,26 @@ impl Features {
         Ok(features)
     }
 
+    /// Features known by name rather than learnt from n-grams, in the order of their keys; each counts 1 where it is.
+    pub(crate) fn of_names(mut names: Vec<Box<str>>) -> Result<Self> {
+        let key = |name: &str| super::hash::word(name.as_bytes(), 0);
+        names.sort_by_key(|name| key(name));
+        let mut block = TfidfParams::words(1, 1);
+        (block.use_idf, block.binary, block.norm) = (false, true, Norm::None);
+        let params = FeatureParams { blocks: vec![block], hash_bits: None };
+        let keys: Vec<u64> = names.iter().map(|name| key(name)).collect();
+        Ok(Self {
+            extractor: Extractor::new(&params),
+            params,
+            n_texts: 0,
+            index: KeyIndex::build(&keys)?,
+            blocks: vec![0; keys.len()],
+            idf: vec![1.0; keys.len()],
+            keys,
+            names,
+        })
+    }
+
     /// Learns from `texts` without keeping their rows.
     ///
     /// # Errors

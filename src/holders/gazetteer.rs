@@ -1,7 +1,9 @@
 //! Names of parties and the words that mark who speaks: states, bodies, offices.
 //!
-//! Four tables in `data/`, each party once: `states.csv` (canonical name, other names, demonyms, capitals and other seats), `bodies.csv` (blocs, organisations, armed
-//! groups, agreements, parties), `places.csv` (rivers, regions, disputed territories: no holders) and `offices.csv` (words for offices and bodies, by kind). A user's own table has the columns of `states.csv`, plus `kind`.
+//! Tables in `data/`, each party once: `states.csv` (canonical name, other names, demonyms, capitals and other seats), `leaders.csv` (persons who spoke for a state
+//! long enough to be named without it), `bodies.csv` (blocs, organisations, armed groups, agreements, parties), `places.csv` (rivers, regions, disputed
+//! territories: no holders), `offices.csv` (words for offices and bodies, by kind) and `verbs.csv` (verbs of saying and of taking a position). A
+//! user's own table has the columns of `states.csv`, plus `kind`.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +16,9 @@ use crate::error::{Error, Result};
 const STATES: &str = include_str!("data/states.csv");
 const BODIES: &str = include_str!("data/bodies.csv");
 const PLACES: &str = include_str!("data/places.csv");
+const LEADERS: &str = include_str!("data/leaders.csv");
 const OFFICES: &str = include_str!("data/offices.csv");
+const VERBS: &str = include_str!("data/verbs.csv");
 
 /// What kind of party a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +53,17 @@ pub enum Office {
     OwnBody,
 }
 
+/// What a verb does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VerbKind {
+    /// It reports what someone says or thinks.
+    Say,
+    /// It takes a position or acts on one.
+    Stance,
+    /// "is", "has", "will".
+    Auxiliary,
+}
+
 #[derive(Debug, Clone)]
 struct Entry {
     party: u32,
@@ -74,7 +89,10 @@ pub struct Gazetteer {
     automaton: AhoCorasick,
     entries: Vec<Entry>,
     parties: Vec<(String, PartyKind)>,
+    /// First demonym of each party.
+    demonyms: Vec<Option<String>>,
     offices: HashMap<String, Office>,
+    verbs: HashMap<String, VerbKind>,
 }
 
 /// Rows of all tables while they are read.
@@ -84,6 +102,7 @@ struct Tables {
     entries: Vec<Entry>,
     seen: HashMap<String, usize>,
     parties: Vec<(String, PartyKind)>,
+    demonyms: Vec<Option<String>>,
 }
 
 impl Gazetteer {
@@ -109,13 +128,21 @@ impl Gazetteer {
             tables.read(own, PartyKind::Body)?;
         }
         tables.read(STATES, PartyKind::State)?;
+        tables.read(LEADERS, PartyKind::State)?;
         tables.read(BODIES, PartyKind::Body)?;
         tables.read(PLACES, PartyKind::Place)?;
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&tables.patterns)
             .map_err(|e| Error::input("the gazetteer is too large").caused_by(e))?;
-        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, offices: offices()? })
+        Ok(Self {
+            automaton,
+            entries: tables.entries,
+            parties: tables.parties,
+            demonyms: tables.demonyms,
+            offices: offices()?,
+            verbs: verbs()?,
+        })
     }
 
     /// Names in the text, leftmost longest, whole words only.
@@ -137,9 +164,19 @@ impl Gazetteer {
         &self.parties[party].0
     }
 
+    /// What belongs to a party is called so: "Kenyan".
+    pub fn demonym(&self, party: usize) -> Option<&str> {
+        self.demonyms[party].as_deref()
+    }
+
     /// Kind of a party.
     pub fn kind(&self, party: usize) -> PartyKind {
         self.parties[party].1
+    }
+
+    /// What the word, in lower case, does as a verb.
+    pub fn verb(&self, word: &str) -> Option<VerbKind> {
+        self.verbs.get(word).copied()
     }
 
     /// What the word, in lower case and singular or plural, says as an office or body.
@@ -165,6 +202,7 @@ impl Tables {
                 Some(known) => known,
                 None => {
                     self.parties.push((name.clone(), kind));
+                    self.demonyms.push(field("demonyms").split('|').next().filter(|d| !d.is_empty()).map(str::to_owned));
                     self.parties.len() - 1
                 }
             };
@@ -252,6 +290,54 @@ fn offices() -> Result<HashMap<String, Office>> {
     Ok(offices)
 }
 
+fn verbs() -> Result<HashMap<String, VerbKind>> {
+    let mut verbs = HashMap::new();
+    let mut reader = csv::Reader::from_reader(VERBS.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|e| Error::input("not a row of verbs").caused_by(e))?;
+        let kind = match record.get(0) {
+            Some("say") => VerbKind::Say,
+            Some("stance") => VerbKind::Stance,
+            _ => VerbKind::Auxiliary,
+        };
+        for form in record.get(1).unwrap_or_default().split('|').flat_map(inflections) {
+            verbs.entry(form).or_insert(kind);
+        }
+    }
+    Ok(verbs)
+}
+
+/// All forms of a verb: "admit=admitted" is admit, admits, admitting, admitted; without "=" the past is regular.
+fn inflections(entry: &str) -> Vec<String> {
+    let mut parts = entry.split('=');
+    let base = parts.next().unwrap_or_default();
+    let mut forms: Vec<String> = parts.map(str::to_owned).collect();
+    let (stem, last) = base.split_at(base.len().saturating_sub(1));
+    let ends_in = |endings: &[&str]| endings.iter().any(|e| base.ends_with(e));
+    let is_consonant_y = last == "y" && !stem.ends_with(['a', 'e', 'o', 'u']);
+    let doubled = format!("{base}{last}");
+    if forms.is_empty() {
+        forms.push(match last {
+            "e" => format!("{base}d"),
+            "y" if is_consonant_y => format!("{stem}ied"),
+            _ => format!("{base}ed"),
+        });
+    }
+    let is_doubled = forms.iter().any(|f| f.starts_with(&doubled));
+    forms.push(match last {
+        _ if is_doubled => format!("{doubled}ing"),
+        "e" if !ends_in(&["ee", "oe"]) => format!("{stem}ing"),
+        _ => format!("{base}ing"),
+    });
+    forms.push(match last {
+        "y" if is_consonant_y => format!("{stem}ies"),
+        _ if ends_in(&["s", "x", "z", "ch", "sh", "o"]) => format!("{base}es"),
+        _ => format!("{base}s"),
+    });
+    forms.push(base.to_owned());
+    forms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +376,17 @@ mod tests {
         let hit = gazetteer.find("Georgia and the Karsava Republic");
         assert_eq!(gazetteer.canonical(hit[0].party), "Georgia (US)");
         assert_eq!(gazetteer.canonical(hit[1].party), "Karsava");
+    }
+
+    #[test]
+    fn verbs_are_known_in_all_their_forms() {
+        let gazetteer = Gazetteer::builtin();
+        for form in ["says", "said", "denied", "denies", "denying", "admitting", "urges", "urging", "wrote"] {
+            assert_eq!(gazetteer.verb(form), Some(VerbKind::Say), "{form}");
+        }
+        assert_eq!(gazetteer.verb("rejects"), Some(VerbKind::Stance));
+        assert_eq!(gazetteer.verb("table"), Some(VerbKind::Stance));
+        assert_eq!(gazetteer.verb("river"), None);
     }
 
     #[test]

@@ -1,23 +1,40 @@
 //! Who holds a stance: from a sentence in its article to a party, by name.
 //!
-//! Three steps. `phrases.rs` finds what may name a party, by a gazetteer ([`Gazetteer`]) and the shape of words. [`Article`] follows the article and knows whom
-//! a surname, "the minister" or "he" stands for. `rank.rs` chooses among the phrases with a linear model that was trained on labelled articles. The spans are bytes of
-//! the text that the sentences came from.
+//! Words are looked up in tables ([`Gazetteer`]), a tagger marks the phrases that look like holders (`tagger.rs`), other phrases are found by the shape of words
+//! (`mentions.rs`), and [`Article`] lists for whom each may stand: "the minister", "she". `rank.rs` chooses phrase and party for each statement. Tagger and
+//! ranker are linear models, trained together on labelled articles (`learn.rs`) and kept in one model file. Spans are bytes of the text that the sentences
+//! came from.
 
+mod article;
+pub mod attribution;
+mod clauses;
 mod gazetteer;
-mod phrases;
+mod learn;
+mod mentions;
+mod names;
 mod rank;
+mod rules;
+mod store;
+mod tagger;
+mod tokens;
+mod weights;
 
 use std::sync::Arc;
 
-pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind};
-use phrases::{Phrase, PhraseKind};
+pub use article::Article;
+pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
+pub use names::{same_name, same_party};
+pub use store::train;
+
+use article::Reading;
+use mentions::{Mention, MentionKind};
 use rank::{Candidate, View};
+use tagger::Tagger;
+use tokens::Token;
+use weights::Weights;
 
-use crate::predict::{Predictor, Scratch};
-
-/// A party named so close before an office is the one that it speaks for.
-const NEAR_BYTES: usize = 120;
+use crate::error::Result;
+use crate::model::Model;
 
 /// How a position is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -56,231 +73,7 @@ pub struct Holder {
     pub via: Option<String>,
 }
 
-/// Finds holders; immutable and shared by all threads.
-#[derive(Debug, Clone)]
-pub struct HolderFinder {
-    gazetteer: Arc<Gazetteer>,
-    ranker: Predictor,
-}
-
-/// What has been learnt from the article so far.
-#[derive(Debug, Default)]
-pub struct Article {
-    /// Whom a surname, or the name of an office, stands for.
-    surnames: Vec<(String, String)>,
-    /// The last party with an office, for "the minister".
-    last_office: Option<(String, (usize, usize))>,
-    /// The last phrase that named a party.
-    last_mention: Option<(String, (usize, usize))>,
-    /// The first party of the last sentence that had one: "Islamabad reads it differently. It insists …".
-    last_subject: Option<(String, (usize, usize))>,
-    /// The last holder.
-    last_holder: Option<(String, (usize, usize))>,
-}
-
-/// One sentence, ready to be asked for holders.
-#[derive(Debug)]
-pub struct Sentence<'a> {
-    text: &'a str,
-    /// First byte in the article.
-    offset: usize,
-    words: Vec<phrases::WordAt<'a>>,
-    phrases: Vec<Phrase>,
-    resolved: Vec<Option<String>>,
-    spans: Vec<(usize, usize)>,
-    quotes: Vec<(usize, usize)>,
-    is_headline: bool,
-}
-
-impl HolderFinder {
-    /// A finder with a ranker trained by [`training_rows`].
-    pub fn new(gazetteer: Arc<Gazetteer>, ranker: Predictor) -> Self {
-        Self { gazetteer, ranker }
-    }
-
-    /// Buffers for one thread.
-    pub fn scratch(&self) -> Scratch {
-        self.ranker.scratch()
-    }
-
-    /// Reads a sentence that begins at byte `offset` of its article; the article's state moves on.
-    pub fn read<'a>(&self, text: &'a str, offset: usize, is_headline: bool, article: &mut Article) -> Sentence<'a> {
-        read(&self.gazetteer, text, offset, is_headline, article)
-    }
-
-    /// Whether a text holds the name of a party.
-    pub fn names_a_party(&self, text: &str) -> bool {
-        self.gazetteer.find(text).iter().any(|hit| self.gazetteer.kind(hit.party) != PartyKind::Place)
-    }
-
-    /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported.
-    pub fn find(
-        &self,
-        sentence: &Sentence<'_>,
-        topic: &str,
-        stance: &str,
-        article: &mut Article,
-        scratch: &mut Scratch,
-    ) -> (Option<Holder>, Mode) {
-        let view = sentence.view(article, topic, stance);
-        let (candidate, _) = rank::choose(&view, &self.ranker, scratch);
-        let chosen = match &candidate {
-            Candidate::Phrase(i) => sentence.resolved[*i].clone().map(|name| (name, sentence.spans[*i])),
-            Candidate::Earlier => article.last_holder.clone(),
-            Candidate::Nobody => None,
-        };
-        let mode = sentence.mode(&candidate);
-        let Some((name, span)) = chosen else { return (None, mode) };
-        let via = sentence.via(&candidate, &name);
-        article.last_holder = Some((name.clone(), span));
-        (Some(Holder { name, span, via }), mode)
-    }
-}
-
-fn read<'a>(gazetteer: &Gazetteer, text: &'a str, offset: usize, is_headline: bool, article: &mut Article) -> Sentence<'a> {
-    let words = phrases::words(text, gazetteer);
-    let phrases = phrases::phrases(text, &words, gazetteer);
-    let (mut resolved, mut spans) = (Vec::new(), Vec::new());
-    for phrase in &phrases {
-        let here = (offset + phrase.start, offset + phrase.end);
-        let (name, span) = article.resolve(phrase, here);
-        resolved.push(name);
-        spans.push(span);
-    }
-    let subject = phrases
-        .iter()
-        .position(|p| !matches!(p.kind, PhraseKind::Pronoun | PhraseKind::Both))
-        .filter(|&i| phrases[i].words.0 <= 2);
-    if let Some(i) = subject
-        && let Some(name) = &resolved[i]
-    {
-        article.last_subject = Some((name.clone(), spans[i]));
-    }
-    let quotes = quotes(text);
-    Sentence { text, offset, words, phrases, resolved, spans, quotes, is_headline }
-}
-
-impl Article {
-    /// Whom an office of several words stood for: "Foreign Office spokesperson", and then "Foreign Office".
-    fn office(&self, text: &str) -> Option<String> {
-        let is_same = |name: &str| name == text || (text.contains(' ') && name.starts_with(text));
-        self.surnames.iter().find(|(name, _)| is_same(name)).map(|(_, party)| party.clone())
-    }
-
-    /// The party that an office at byte `at` speaks for: one named just before it, else the last one with an office.
-    fn speaking_for(&self, at: usize) -> Option<(String, (usize, usize))> {
-        let is_near = |mention: &&(String, (usize, usize))| at.saturating_sub(mention.1.1) < NEAR_BYTES;
-        self.last_mention.as_ref().filter(is_near).or(self.last_office.as_ref()).or(self.last_mention.as_ref()).cloned()
-    }
-
-    /// Whom a phrase stands for, and where that party is named.
-    fn resolve(&mut self, phrase: &Phrase, here: (usize, usize)) -> (Option<String>, (usize, usize)) {
-        let known = phrase
-            .surname
-            .as_ref()
-            .and_then(|s| self.surnames.iter().rev().find(|(name, _)| name == s))
-            .map(|(_, party)| party.clone());
-        let speaks = matches!(phrase.office, Some(Office::OfState | Office::StateBody));
-        let (name, span) = match phrase.kind {
-            PhraseKind::Party => (phrase.canonical.clone(), here),
-            PhraseKind::Name if known.is_some() => (known, here),
-            // "Defence Minister Omer Tal" speaks for the state that was named last.
-            PhraseKind::Office if self.office(&phrase.text).is_some() => (self.office(&phrase.text), here),
-            PhraseKind::Name | PhraseKind::Office if speaks => match self.speaking_for(here.0) {
-                Some((party, _)) => (Some(party), here),
-                None => (phrase.canonical.clone(), here),
-            },
-            PhraseKind::Name | PhraseKind::Office => (phrase.canonical.clone(), here),
-            PhraseKind::Pronoun | PhraseKind::Both => match self.last_subject.clone().or(self.last_holder.clone()) {
-                Some((party, span)) => (Some(party), span),
-                None => (None, here),
-            },
-        };
-        if let Some(party) = &name {
-            if phrase.kind != PhraseKind::Pronoun && phrase.kind != PhraseKind::Both {
-                self.last_mention = Some((party.clone(), here));
-                if speaks
-                    && phrase.kind == PhraseKind::Office
-                    && phrase.text.contains(' ')
-                    && !self.surnames.iter().any(|(name, _)| *name == phrase.text)
-                {
-                    self.surnames.push((phrase.text.clone(), party.clone()));
-                }
-                if speaks {
-                    self.last_office = Some((party.clone(), here));
-                }
-            }
-            if let Some(surname) = &phrase.surname
-                && (phrase.kind == PhraseKind::Party || speaks)
-            {
-                self.surnames.push((surname.clone(), party.clone()));
-            }
-        }
-        (name, span)
-    }
-}
-
-impl<'a> Sentence<'a> {
-    fn view<'v>(&'v self, article: &'v Article, topic: &'v str, stance: &'v str) -> View<'v> {
-        View {
-            sentence: self.text,
-            words: &self.words,
-            phrases: &self.phrases,
-            resolved: &self.resolved,
-            earlier: article.last_holder.as_ref().map(|(name, _)| name.as_str()),
-            topic,
-            stance,
-            is_headline: self.is_headline,
-            quotes: &self.quotes,
-        }
-    }
-
-    /// Direct, indirect or mixed by how much of the sentence is quoted; the article's own words where nobody reports.
-    fn mode(&self, candidate: &Candidate) -> Mode {
-        let quoted: usize = self.quotes.iter().map(|(start, end)| end - start).sum();
-        let reports = self.words.iter().any(|w| rank::is_reporting(w.text));
-        match (quoted * 100 / self.text.len().max(1), reports, candidate) {
-            (60.., ..) => Mode::Direct,
-            (_, _, Candidate::Nobody) => Mode::Author,
-            (40.., true, _) => Mode::Direct,
-            (5.., ..) => Mode::Mixed,
-            (_, true, _) => Mode::Indirect,
-            _ => Mode::Author,
-        }
-    }
-
-    /// The party before the holder that reports what the holder said: "Trump said Modi asked him".
-    fn via(&self, candidate: &Candidate, name: &str) -> Option<String> {
-        let Candidate::Phrase(i) = candidate else { return None };
-        let reporter = (0..*i).find(|&j| {
-            let next = self.words.get(self.phrases[j].words.1 + 1);
-            next.is_some_and(|w| rank::is_reporting(w.text)) && self.resolved[j].as_deref().is_some_and(|n| n != name)
-        })?;
-        self.resolved[reporter].clone()
-    }
-}
-
-/// Byte ranges inside double quotation marks, curly or straight; an unclosed quote runs to the end.
-fn quotes(text: &str) -> Vec<(usize, usize)> {
-    let mut quotes = Vec::new();
-    let mut open = None;
-    for (i, c) in text.char_indices() {
-        match (c, open) {
-            ('“' | '«', None) | ('"', None) => open = Some(i),
-            ('”' | '»' | '"', Some(start)) => {
-                quotes.push((start, i + c.len_utf8()));
-                open = None;
-            }
-            _ => {}
-        }
-    }
-    if let Some(start) = open {
-        quotes.push((start, text.len()));
-    }
-    quotes
-}
-
-/// One labelled statement, for training and scoring the ranker.
+/// One labelled statement, for training and scoring.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledHolder {
     /// Canonical name; empty for the article's own voice.
@@ -297,53 +90,184 @@ pub struct LabelledHolder {
     pub stance: String,
 }
 
-/// Descriptions of all candidates of an article's statements, each with whether it is the holder: the ranker's training texts. The true holders of earlier statements
-/// are known while later ones are described.
-pub fn training_rows(gazetteer: &Gazetteer, sentences: &[(String, bool, Vec<LabelledHolder>)]) -> Vec<(String, bool)> {
-    let mut rows = Vec::new();
-    let (mut article, mut offset) = (Article::default(), 0);
-    for (text, is_headline, statements) in sentences {
-        let sentence = read(gazetteer, text, offset, *is_headline, &mut article);
-        for gold in statements {
-            let view = sentence.view(&article, &gold.topic, &gold.stance);
-            let candidates = rank::candidates(&view);
-            let right: Vec<bool> = candidates.iter().map(|c| is_right(&sentence, c, gold, &view)).collect();
-            // Only the first right phrase counts, and the earlier holder only where no phrase is right.
-            let first = right.iter().position(|&r| r);
-            for (i, candidate) in candidates.iter().enumerate() {
-                rows.push((rank::describe(&view, candidate), Some(i) == first));
-            }
-            if !gold.name.is_empty() {
-                let span = gold.span.map_or((offset, offset), |(s, e)| (offset + s, offset + e));
-                article.last_holder = Some((gold.name.clone(), span));
-            }
+/// A sentence, whether it is a headline, and its labelled statements.
+pub type LabelledSentence = (String, bool, Vec<LabelledHolder>);
+
+/// The trained parts.
+#[derive(Debug, Clone)]
+pub(crate) struct HolderWeights {
+    pub(crate) tagger: Tagger,
+    pub(crate) ranker: Weights,
+}
+
+/// Finds holders; immutable and shared by all threads.
+#[derive(Debug, Clone)]
+pub struct HolderFinder {
+    gazetteer: Arc<Gazetteer>,
+    weights: Arc<HolderWeights>,
+}
+
+/// One sentence, ready to be asked for holders.
+#[derive(Debug)]
+pub struct Sentence<'a> {
+    offset: usize,
+    tokens: Vec<Token<'a>>,
+    mentions: Vec<Mention>,
+    /// For whom each mention may stand.
+    readings: Vec<Vec<Reading>>,
+    is_headline: bool,
+    /// Topic and holder of the statements found so far.
+    taken: Vec<(String, String)>,
+}
+
+impl HolderFinder {
+    /// A finder with a model made by [`train`].
+    ///
+    /// # Errors
+    ///
+    /// If the model is of another task.
+    pub fn new(gazetteer: Arc<Gazetteer>, model: &Model) -> Result<Self> {
+        Ok(Self { gazetteer, weights: Arc::new(store::read(model)?) })
+    }
+
+    /// A finder with the compiled-in model.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test checks the compiled-in file.
+    pub fn builtin(gazetteer: Arc<Gazetteer>) -> Self {
+        Self::new(gazetteer, &Model::builtin_holders()).expect("the compiled-in model is one of holders")
+    }
+
+    /// Reads a sentence that begins at byte `offset` of its article; the article's state moves on.
+    pub fn read<'a>(&self, text: &'a str, offset: usize, is_headline: bool, article: &mut Article) -> Sentence<'a> {
+        read(&self.gazetteer, &self.weights.tagger, text, offset, is_headline, article)
+    }
+
+    /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported. A second call for the same topic finds another holder.
+    pub fn find(&self, sentence: &mut Sentence<'_>, topic: &str, stance: &str, article: &mut Article) -> (Option<Holder>, Mode) {
+        let taken: Vec<String> = sentence.taken.iter().filter(|(t, _)| t == topic).map(|(_, name)| name.clone()).collect();
+        let view = sentence.view(&self.gazetteer, article, topic, stance, &taken);
+        let choice = view.choose(None, &self.weights.ranker);
+        let choice = sentence.speaker(choice).map_or(choice, |m| view.choose(Some(m), &self.weights.ranker));
+        let candidate = sentence.overrule(choice, article.last_holder().is_some());
+        let mode = view.mode(candidate, &self.weights.ranker);
+        self.take(sentence, candidate, topic, article).map_or((None, mode), |holder| (Some(holder), mode))
+    }
+
+    /// The other party of a holder that is one of two: "India and Pakistan agreed", "both sides".
+    pub fn find_partner(
+        &self,
+        sentence: &mut Sentence<'_>,
+        holder: &Holder,
+        topic: &str,
+        article: &mut Article,
+    ) -> Option<Holder> {
+        let partner = sentence.partner(holder)?;
+        if sentence.taken.iter().any(|(t, name)| t == topic && *name == sentence.readings[partner.0][partner.1].name) {
+            return None;
         }
-        offset += text.len() + 1;
+        self.take(sentence, Candidate::Phrase(partner.0, partner.1), topic, article)
     }
-    rows
+
+    /// Parts of a sentence that are read apart, each with a party and a verb of its own: "India demanded it; Pakistan refused". Bytes of the sentence.
+    pub fn clauses(&self, sentence: &str) -> Vec<(usize, usize)> {
+        clauses::clauses(sentence, &self.gazetteer)
+    }
+
+    /// Makes a candidate the holder of a statement.
+    fn take(&self, sentence: &mut Sentence<'_>, candidate: Candidate, topic: &str, article: &mut Article) -> Option<Holder> {
+        let (name, span, mention) = match candidate {
+            Candidate::Phrase(m, r) => {
+                let reading = &sentence.readings[m][r];
+                (reading.name.clone(), reading.span, Some(&sentence.mentions[m]))
+            }
+            Candidate::Earlier => article.last_holder().map(|(name, span)| (name.clone(), *span, None))?,
+            Candidate::Nobody => return None,
+        };
+        article.keep_holder(&name, span, mention);
+        let via = sentence.via(candidate, &name);
+        sentence.taken.push((topic.to_owned(), name.clone()));
+        Some(Holder { name: names::tidy(&name), span, via })
+    }
 }
 
-fn is_right(sentence: &Sentence<'_>, candidate: &Candidate, gold: &LabelledHolder, view: &View<'_>) -> bool {
-    match candidate {
-        Candidate::Nobody => gold.name.is_empty(),
-        Candidate::Earlier => gold.span.is_none() && view.earlier == Some(gold.name.as_str()),
-        Candidate::Phrase(i) => match gold.span {
-            Some((start, end)) => sentence.phrases[*i].start < end && start < sentence.phrases[*i].end,
-            None => sentence.resolved[*i].as_deref() == Some(gold.name.as_str()) && !gold.name.is_empty(),
-        },
+/// Reads a sentence: its words, the phrases that the tagger and the tables find, and for whom they may stand.
+fn read<'a>(
+    gazetteer: &Gazetteer,
+    tagger: &Tagger,
+    text: &'a str,
+    offset: usize,
+    is_headline: bool,
+    article: &mut Article,
+) -> Sentence<'a> {
+    let quotes = tokens::quotes(text);
+    let tokens = tokens::tokens(text, &quotes, gazetteer);
+    let tagged = tagger.spans(&tagger.tag(&tokens, gazetteer), learn::SPAN);
+    let mentions = mentions::mentions(text, &tokens, &tagged, gazetteer);
+    let mut readings: Vec<Vec<Reading>> = Vec::with_capacity(mentions.len());
+    let mut first: Option<Reading> = None;
+    for mention in &mentions {
+        let found = article.readings(mention, offset, first.as_ref(), gazetteer);
+        article.note(mention, offset, gazetteer);
+        if first.is_none() && mention.kind != MentionKind::Pronoun && !mention.is_owned {
+            first = found.first().cloned();
+        }
+        readings.push(found);
     }
+    if let Some(first) = first.filter(|r| r.span.0 >= offset) {
+        article.keep_subject(&first);
+    }
+    Sentence { offset, tokens, mentions, readings, is_headline, taken: Vec::new() }
 }
 
-/// First byte of a sentence in its article.
 impl Sentence<'_> {
     /// First byte in the article.
     pub fn offset(&self) -> usize {
         self.offset
     }
-}
 
-/// Whether two names mean the same party: case, articles and hyphens apart.
-pub fn same_party(a: &str, b: &str) -> bool {
-    let plain = |s: &str| s.to_lowercase().trim_start_matches("the ").replace(['-', '’', '\''], " ");
-    plain(a) == plain(b)
+    fn view<'v>(
+        &'v self,
+        gazetteer: &'v Gazetteer,
+        article: &'v Article,
+        topic: &'v str,
+        stance: &'v str,
+        taken: &'v [String],
+    ) -> View<'v> {
+        let Self { tokens, mentions, readings, is_headline, .. } = self;
+        View { tokens, mentions, readings, article, gazetteer, topic, stance, is_headline: *is_headline, taken }
+    }
+
+    /// The party before the holder that reports what the holder said: "Trump said Modi asked him".
+    fn via(&self, candidate: Candidate, name: &str) -> Option<String> {
+        let Candidate::Phrase(m, _) = candidate else { return None };
+        let first = self.mentions[m].words.0;
+        // "Trump said (that) Modi", and nothing else between.
+        let says = first.checked_sub(1 + usize::from(first > 0 && self.tokens[first - 1].lower == "that"))?;
+        let is_reported = self.tokens[says].verb == Some(VerbKind::Say) && !self.tokens[says].is_quoted;
+        let is_acting = self.tokens.get(self.mentions[m].words.1 + 1).is_some_and(|t| t.verb.is_some());
+        let reporter = self.mentions[..m].iter().position(|mention| mention.words.1 + 1 == says)?;
+        let party =
+            self.readings[reporter].first().filter(|r| r.name != name && self.mentions[reporter].kind == MentionKind::Party)?;
+        (is_reported && is_acting).then(|| party.name.clone())
+    }
+
+    /// Phrase and reading of the other of two parties.
+    fn partner(&self, holder: &Holder) -> Option<(usize, usize)> {
+        let m = self
+            .readings
+            .iter()
+            .position(|readings| readings.iter().any(|r| r.span == holder.span && names::tidy(&r.name) == holder.name))?;
+        if self.mentions[m].kind == MentionKind::Both {
+            return self.readings[m].iter().position(|r| r.is_party() && names::tidy(&r.name) != holder.name).map(|r| (m, r));
+        }
+        let next = self.mentions.get(m + 1)?;
+        let between = &self.tokens[self.mentions[m].words.1 + 1..next.words.0];
+        let is_pair = between.len() == 1 && matches!(between[0].text, "and" | ",");
+        // "India, which …" is one party; so is "India and its army".
+        let is_party = |m: &Mention| m.party.is_some() && !m.is_owned && !m.is_possessive;
+        let is_subject = self.mentions[m].words.0 <= 1;
+        (is_pair && is_subject && is_party(&self.mentions[m]) && is_party(next)).then_some((m + 1, 0))
+    }
 }

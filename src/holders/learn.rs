@@ -1,0 +1,182 @@
+//! Training of the holder model: the tagger, then the ranker and the modes on top of it, from labelled articles.
+//!
+//! The ranker maximises Σ_s ln Σ_{c right} p_c - λ/2 ‖w‖², p = softmax of w · facts over the candidates of statement s: several candidates may be right
+//! (two ways to one party), and the model may choose among them. Stochastic gradient steps with AdaGrad's rates (Duchi et al. 2011), statements shuffled by a seed. The
+//! tagger's marks on training sentences come from taggers that have not seen their article, as they will be in use.
+
+use crate::holders::article::Article;
+use crate::holders::gazetteer::Gazetteer;
+use crate::holders::rank::{Candidate, MODES, View};
+use crate::holders::tagger::{TaggedSentence, Tagger};
+use crate::holders::tokens::{quotes, tokens};
+use crate::holders::weights::{Facts, Interner, Weights};
+use crate::holders::{HolderWeights, LabelledHolder, LabelledSentence, Sentence, read, same_party};
+use crate::random::Random;
+
+/// Passes of the ranker over the statements.
+const EPOCHS: usize = 12;
+const RATE: f32 = 0.1;
+/// Shrinkage of a weight per step in which it takes part.
+const DECAY: f32 = 3e-4;
+/// Taggers that mark the training sentences, each trained without the articles that it marks.
+const FOLDS: usize = 5;
+/// Ranker facts seen less often are dropped.
+const LEAST_COUNT: u32 = 2;
+pub(crate) const SEED: u64 = 1;
+/// Name of the tagger's spans.
+pub(crate) const SPAN: &str = "H";
+
+/// A choice to learn from: facts of each candidate, and which candidates are right.
+struct Choice {
+    facts: Vec<u32>,
+    ends: Vec<usize>,
+    right: Vec<bool>,
+}
+
+/// Trains tagger, ranker and modes.
+pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> HolderWeights {
+    let folds: Vec<HolderWeights> = (0..FOLDS)
+        .map(|fold| {
+            let others: Vec<&Vec<LabelledSentence>> =
+                articles.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, a)| a).collect();
+            HolderWeights { tagger: train_tagger(gazetteer, &others), ranker: Weights::default() }
+        })
+        .collect();
+    let mut interner = Interner::default();
+    let mut choices = Vec::new();
+    for (i, article) in articles.iter().enumerate() {
+        add_choices(gazetteer, &folds[i % FOLDS].tagger, article, &mut interner, &mut choices);
+    }
+    let ranker = fit(&choices, interner);
+    HolderWeights { tagger: train_tagger(gazetteer, &articles.iter().collect::<Vec<_>>()), ranker }
+}
+
+fn train_tagger(gazetteer: &Gazetteer, articles: &[&Vec<LabelledSentence>]) -> Tagger {
+    let labels: Vec<String> = ["B-H", "I-H", "O"].map(str::to_owned).to_vec();
+    let mut interner = Interner::default();
+    let mut sentences = Vec::new();
+    for (text, _, statements) in articles.iter().flat_map(|a| a.iter()) {
+        let tokens = tokens(text, &quotes(text), gazetteer);
+        let mut path = vec![2; tokens.len()];
+        for (start, end) in statements.iter().filter_map(|s| s.span) {
+            let mut is_first = true;
+            for (_, label) in tokens.iter().zip(&mut path).filter(|(t, _)| t.start < end && start < t.end) {
+                *label = usize::from(!is_first);
+                is_first = false;
+            }
+        }
+        sentences.push(TaggedSentence::new(&tokens, gazetteer, path, &mut interner));
+    }
+    Tagger::train(labels, &sentences.iter().collect::<Vec<_>>(), interner, SEED)
+}
+
+/// The choices of an article's statements, both of the holder and of the mode; the true holders of earlier statements are known while later ones are described.
+fn add_choices(
+    gazetteer: &Gazetteer,
+    tagger: &Tagger,
+    sentences: &[LabelledSentence],
+    interner: &mut Interner,
+    choices: &mut Vec<Choice>,
+) {
+    let (mut article, mut offset) = (Article::default(), 0);
+    for (text, is_headline, statements) in sentences {
+        let sentence = read(gazetteer, tagger, text, offset, *is_headline, &mut article);
+        let mut taken: Vec<(String, String)> = Vec::new();
+        for gold in statements {
+            let names: Vec<String> =
+                taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| name.clone()).collect();
+            let view = sentence.view(gazetteer, &article, &gold.topic, &gold.stance, &names);
+            let candidates = view.candidates();
+            let right = right_candidates(&sentence, &view, &candidates, gold);
+            let chosen = candidates.iter().zip(&right).find(|(_, right)| **right).map(|(c, _)| *c);
+            let choice = Choice::new(candidates.len(), right, |i, facts| view.describe(candidates[i], facts), interner);
+            choices.extend(Some(choice).filter(|c| c.right.contains(&true)));
+            let modes: Vec<bool> = MODES.iter().map(|m| m.as_str() == gold.mode).collect();
+            let holder = chosen.unwrap_or(if gold.name.is_empty() { Candidate::Nobody } else { Candidate::Earlier });
+            let mode = |i: usize, facts: &mut Facts<'_>| view.describe_mode(MODES[i], holder, facts);
+            choices.push(Choice::new(MODES.len(), modes, mode, interner));
+            let mention = match chosen {
+                Some(Candidate::Phrase(m, _)) => Some(sentence.mentions[m].clone()),
+                _ => None,
+            };
+            if !gold.name.is_empty() {
+                let span = gold.span.map_or((offset, offset), |(s, e)| (offset + s, offset + e));
+                taken.push((gold.topic.clone(), gold.name.clone()));
+                article.keep_holder(&gold.name, span, mention.as_ref());
+            }
+        }
+        offset += text.len() + 1;
+    }
+}
+
+/// Which candidates are right: those at the labelled span with the labelled name; where none has the name, those at the span.
+fn right_candidates(sentence: &Sentence<'_>, view: &View<'_>, candidates: &[Candidate], gold: &LabelledHolder) -> Vec<bool> {
+    let is_there = |c: &Candidate| match (c, gold.span) {
+        (Candidate::Nobody, _) => gold.name.is_empty(),
+        (_, _) if gold.name.is_empty() => false,
+        (Candidate::Earlier, span) => span.is_none(),
+        (Candidate::Phrase(m, _), Some((start, end))) => sentence.mentions[*m].start < end && start < sentence.mentions[*m].end,
+        (Candidate::Phrase(..), None) => true,
+    };
+    let is_named = |c: &Candidate| same_party(view.name(*c), &gold.name);
+    let right: Vec<bool> = candidates.iter().map(|c| is_there(c) && is_named(c)).collect();
+    if right.contains(&true) || gold.span.is_none() {
+        return right;
+    }
+    candidates.iter().map(is_there).collect()
+}
+
+impl Choice {
+    fn new(n: usize, right: Vec<bool>, describe: impl Fn(usize, &mut Facts<'_>), interner: &mut Interner) -> Self {
+        let mut choice = Self { facts: Vec::new(), ends: Vec::with_capacity(n), right };
+        for i in 0..n {
+            let facts = &mut choice.facts;
+            describe(i, &mut Facts::new(&mut |fact| facts.push(interner.id(fact))));
+            choice.ends.push(choice.facts.len());
+        }
+        choice
+    }
+
+    fn of(&self, i: usize) -> &[u32] {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        &self.facts[start..self.ends[i]]
+    }
+}
+
+fn fit(choices: &[Choice], interner: Interner) -> Weights {
+    let is_kept: Vec<bool> = (0..interner.len()).map(|i| interner.count(i as u32) >= LEAST_COUNT).collect();
+    let mut weights = vec![0.0_f32; interner.len()];
+    let mut squares = vec![1e-2_f32; interner.len()];
+    let mut order: Vec<usize> = (0..choices.len()).collect();
+    let mut random = Random::new(SEED);
+    let (mut scores, mut targets) = (Vec::new(), Vec::new());
+    for _ in 0..EPOCHS {
+        random.shuffle(&mut order);
+        for &i in &order {
+            let choice = &choices[i];
+            scores.clear();
+            scores.extend((0..choice.ends.len()).map(|c| choice.of(c).iter().map(|&f| weights[f as usize]).sum::<f32>()));
+            softmax(&mut scores);
+            let right: f32 = scores.iter().zip(&choice.right).filter(|(_, r)| **r).map(|(p, _)| p).sum();
+            targets.clear();
+            targets.extend(scores.iter().zip(&choice.right).map(|(p, &r)| if r { p / right.max(1e-9) } else { 0.0 }));
+            for c in 0..choice.ends.len() {
+                let slope = scores[c] - targets[c];
+                for &f in choice.of(c).iter().filter(|&&f| is_kept[f as usize]) {
+                    let f = f as usize;
+                    let gradient = slope + DECAY * weights[f];
+                    squares[f] += gradient * gradient;
+                    weights[f] -= RATE * gradient / squares[f].sqrt();
+                }
+            }
+        }
+    }
+    Weights::new(interner.names(), &weights, 1, 1e-3)
+}
+
+fn softmax(scores: &mut [f32]) {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    scores.iter_mut().for_each(|s| *s = (*s - most).exp());
+    let sum: f32 = scores.iter().sum();
+    scores.iter_mut().for_each(|s| *s /= sum);
+}

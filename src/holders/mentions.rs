@@ -1,0 +1,392 @@
+//! Noun phrases of a sentence that may name a party, and what each says of itself.
+//!
+//! A phrase grows around a name of the gazetteer, capitalised words or a word for an office: "Pakistan's Foreign Office spokesperson", "the defence minister",
+//! "Karsan growers' union". Where the tagger has marked a span, the span is the phrase: "dairy farmers in Quebec". Not here: whom a phrase stands for in
+//! its article, and which of the phrases holds a stance.
+
+use std::ops::Range;
+
+use crate::holders::gazetteer::{Gazetteer, NameForm, Office, PartyKind};
+use crate::holders::tokens::Token;
+
+/// What a phrase is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MentionKind {
+    /// A name of the gazetteer, perhaps with offices around it.
+    Party,
+    /// Capitalised words that the gazetteer does not know.
+    Name,
+    /// An office or body alone: "the ministry".
+    Office,
+    /// A pronoun or "the country".
+    Pronoun,
+    /// "both sides".
+    Both,
+    /// Anything else that the tagger has marked: "growers in the delta".
+    Described,
+}
+
+/// A phrase of the sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mention {
+    /// Bytes of the sentence.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// First and last token.
+    pub(crate) words: (usize, usize),
+    pub(crate) kind: MentionKind,
+    /// Number of the gazetteer's party that heads it.
+    pub(crate) party: Option<usize>,
+    pub(crate) form: Option<NameForm>,
+    pub(crate) office: Option<Office>,
+    /// The words without article and possessive ending.
+    pub(crate) text: String,
+    /// A body named inside: the part behind "of", or before an office or a person.
+    pub(crate) body: Option<String>,
+    /// The name of a person at its end: "senator Anna Berg".
+    pub(crate) person: Option<String>,
+    /// Last capitalised word, by which a person is named again.
+    pub(crate) surname: Option<String>,
+    pub(crate) is_possessive: bool,
+    /// What its words are, a letter each: d determiner, P party, D demonym, S seat, L place, O office, o office in lower case, N name, w other.
+    pub(crate) pattern: String,
+    /// Begins with "its", "their", "his", "her".
+    pub(crate) is_owned: bool,
+    /// The tagger has marked it.
+    pub(crate) is_tagged: bool,
+}
+
+const DETERMINERS: [&str; 11] = ["the", "a", "an", "its", "his", "her", "their", "both", "two", "our", "some"];
+const OWNERS: [&str; 5] = ["its", "his", "her", "their", "our"];
+const PRONOUNS: [&str; 9] = ["he", "she", "they", "it", "we", "i", "his", "their", "both"];
+const COUNTRY_WORDS: [&str; 10] =
+    ["country", "nation", "kingdom", "republic", "island", "group", "bloc", "capital", "sultanate", "emirate"];
+const PAIR_WORDS: [&str; 10] =
+    ["sides", "governments", "capitals", "countries", "neighbours", "neighbors", "parties", "states", "delegations", "nations"];
+/// Capitalised because they open a sentence, not because they name something.
+const OPENERS: &str = " a after all although an and any as asked at before but by despite even for from he her here his how however i if in it its last later \
+    meanwhile most neither no nobody none not nothing now of on once one only or our several she since so some that the their there they this to what when \
+    we two three four five six seven eight ten both every each few many more another other under over with without while where who why whether yet still \
+    then these those you your my us him me until unless though through during among amid about between behind beyond because asked speaking meeting calling \
+    earlier today yesterday tomorrow live updated photo analysis opinion editorial explainer comment briefing letter mr mrs ms dr ";
+const DAYS_AND_MONTHS: &str = " monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october \
+    november december ";
+/// Lower-case words that end a phrase even before an office.
+const BREAKS: &str = " said says told that to in on with by is was were are has had have will from as at or its his her their a an the and but who which \
+    would could should can may might must not it he she they against over after before into than when while if because so about until under between ";
+
+fn is_among(list: &str, word: &str) -> bool {
+    !word.is_empty() && list.split(' ').any(|w| w == word)
+}
+
+/// All phrases of a sentence, in order; `tagged` are the tagger's spans, first and last token, and win where they overlap others.
+pub(crate) fn mentions(sentence: &str, tokens: &[Token<'_>], tagged: &[(usize, usize)], gazetteer: &Gazetteer) -> Vec<Mention> {
+    let mut found = Vec::new();
+    let mut next_tagged = tagged.iter().peekable();
+    let mut at = 0;
+    while at < tokens.len() {
+        if let Some(&&(first, last)) = next_tagged.peek()
+            && first <= at
+        {
+            next_tagged.next();
+            let limit = next_tagged.peek().map_or(tokens.len(), |span| span.0);
+            let last = place_end(tokens, last, limit).unwrap_or(last);
+            let mut mention = mention(sentence, tokens, first, last, gazetteer);
+            mention.is_tagged = true;
+            found.push(mention);
+            at = last.max(at) + 1;
+            continue;
+        }
+        let limit = next_tagged.peek().map_or(tokens.len(), |span| span.0);
+        let floor = found.last().map_or(0, |m: &Mention| m.words.1 + 1);
+        match chunk(sentence, tokens, at, floor..limit) {
+            Some((first, last)) => {
+                let mention = mention(sentence, tokens, first, last, gazetteer);
+                found.extend(Some(mention).filter(|m| is_holder_like(m, sentence, tokens, gazetteer)));
+                at = last + 1;
+            }
+            None => at += 1,
+        }
+    }
+    found
+}
+
+/// Tokens of the phrase that begins at `at`, if one does, all among `free`.
+fn chunk(sentence: &str, tokens: &[Token<'_>], at: usize, free: Range<usize>) -> Option<(usize, usize)> {
+    if let Some(last) = pronoun_end(tokens, at).filter(|last| free.contains(last)) {
+        return Some((at, last));
+    }
+    if !is_head(&tokens[at], at) {
+        return None;
+    }
+    let mut last = at;
+    while last + 1 < free.end && continues(tokens, at, last, sentence) {
+        last += 1;
+    }
+    while last > at && !is_head(&tokens[last], last) {
+        last -= 1;
+    }
+    last = place_end(tokens, last, free.end).unwrap_or(last);
+    // An article or possessive pronoun before the phrase is part of it.
+    let has_determiner = at > free.start && DETERMINERS[..8].contains(&tokens[at - 1].lower.as_ref());
+    Some((if has_determiner { at - 1 } else { at }, last))
+}
+
+/// Where people who are named by a place end: "growers in the delta" before a verb.
+fn place_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
+    let people = tokens[last].office == Some(Office::OwnBody) && !tokens[last].is_capital
+        || last == 0 && tokens[0].office == Some(Office::OwnBody);
+    let is_place = people && tokens.get(last + 1).is_some_and(|t| matches!(t.text, "in" | "of" | "from" | "on" | "along"));
+    let end = (last + 2..limit.min(last + 7)).find(|&i| tokens[i].verb.is_some() || tokens[i].is_mark).filter(|_| is_place)?;
+    (tokens[end].verb.is_some() && end > last + 2).then_some(end - 1)
+}
+
+fn is_head(token: &Token<'_>, position: usize) -> bool {
+    token.hit.is_some() || token.office.is_some() || is_name(token, position)
+}
+
+fn is_name(token: &Token<'_>, position: usize) -> bool {
+    let is_opener = is_among(OPENERS, &token.lower) && (position < 2 || token.lower.len() < 5);
+    token.is_capital && !is_opener && !is_among(DAYS_AND_MONTHS, &token.lower)
+}
+
+/// Whether the token after `last` belongs to the phrase that began at `first`.
+fn continues(tokens: &[Token<'_>], first: usize, last: usize, sentence: &str) -> bool {
+    let (here, next) = (&tokens[last], &tokens[last + 1]);
+    if next.is_mark || !sentence[here.end..next.start].trim_matches(['\'', '’']).trim().is_empty() {
+        return matches!(next.text, "'" | "’") && here.is_possessive && tokens.get(last + 2).is_some_and(|t| !t.is_mark);
+    }
+    // Two parties side by side are two phrases, but for "Indian" before a body: "Indian Congress".
+    if next.hit.is_some() {
+        return tokens[first..=last].iter().all(|w| w.hit.is_none()) && here.office.is_none()
+            || here.hit.is_some_and(|h| h.form == NameForm::Demonym);
+    }
+    // A verb that is also an office ("heads", "chairs") ends the phrase.
+    if (next.office.is_some() && (next.verb.is_none() || next.is_capital)) || is_name(next, last + 1) {
+        return true;
+    }
+    let after = tokens.get(last + 2);
+    match next.text {
+        "of" | "for" => {
+            (here.office.is_some() || here.is_capital)
+                && after.is_some_and(|w| (w.is_capital && w.hit.is_none()) || matches!(w.text, "the" | "state"))
+        }
+        "the" => matches!(here.text, "of" | "for"),
+        "de" | "al" | "bin" | "da" | "von" | "van" => after.is_some_and(|w| w.is_capital),
+        "and" => {
+            here.is_capital
+                && here.hit.is_none()
+                && here.office.is_none()
+                && after.is_some_and(|w| w.office.is_some())
+                && last > first
+        }
+        // One lower-case word between a party and its office: "Kenyan water minister".
+        lower => {
+            (here.hit.is_some() || here.is_possessive || here.is_capital || last > first)
+                && lower.chars().all(|c| c.is_lowercase() || c == '-')
+                && after.is_some_and(|w| w.office.is_some() && !w.is_capital)
+                && next.verb.is_none()
+                && !is_among(BREAKS, lower)
+        }
+    }
+}
+
+/// Last token of a pronoun, "the country" or "both sides" at `at`.
+fn pronoun_end(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let token = &tokens[at];
+    let next = |d: usize| tokens.get(at + d).map_or("", |t| t.lower.as_ref());
+    match token.lower.as_ref() {
+        "both" | "two" if PAIR_WORDS.contains(&next(1)) => Some(at + 1),
+        "the" if COUNTRY_WORDS.contains(&next(1)) => Some(at + 1),
+        "the" if next(1) == "two" && PAIR_WORDS.contains(&next(2)) => Some(at + 2),
+        // "its ministry" is a phrase of its own; "his" and "their" before anything else stand for the person.
+        "his" | "their" if tokens.get(at + 1).is_some_and(|t| is_head(t, at + 1)) => None,
+        lower if PRONOUNS.contains(&lower) && (lower != "i" || token.text == "I") => Some(at),
+        _ => None,
+    }
+}
+
+/// Reads the tokens `first..=last` as a phrase.
+pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: usize, gazetteer: &Gazetteer) -> Mention {
+    let inside = &tokens[first..=last];
+    let is_owned = OWNERS.contains(&inside[0].lower.as_ref()) && inside.len() > 1;
+    let has_determiner = inside.len() > 1 && DETERMINERS.contains(&inside[0].lower.as_ref());
+    let core = usize::from(has_determiner);
+    let end = inside.last().map_or(0, |t| t.start + super::tokens::bare(&sentence[t.start..t.end]).len());
+    let text = sentence[inside[core].start..end.max(inside[core].start)].to_owned();
+    // The head is before "of", "in", "from": "officials in the Indian capital", "the chief of Hamas".
+    let head_end =
+        inside.iter().position(|t| matches!(t.text, "of" | "in" | "from" | "on" | "at" | "for")).unwrap_or(inside.len());
+    let is_party = |t: &&Token<'_>| t.hit.is_some_and(|h| gazetteer.kind(h.party) != PartyKind::Place);
+    let hit = inside[..head_end].iter().rev().find(is_party).or(inside.iter().find(is_party)).and_then(|t| t.hit);
+    let office = inside[..head_end].iter().rev().find_map(|t| t.office).or(inside.iter().rev().find_map(|t| t.office));
+    let names: Vec<&Token<'_>> = inside
+        .iter()
+        .enumerate()
+        .filter(|(i, t)| t.hit.is_none() && (t.office.is_none() || t.is_capital && *i > 0) && is_name(t, first + i))
+        .map(|(_, t)| t)
+        .collect();
+    let surname = names.iter().rev().find(|t| t.office.is_none()).map(|t| t.lower.to_string());
+    let is_alone = inside.len() <= 3;
+    let lower_first = inside[0].lower.as_ref();
+    let last_lower = inside[inside.len() - 1].lower.as_ref();
+    let kind = if is_alone && PAIR_WORDS.contains(&last_lower) && matches!(lower_first, "both" | "the" | "two")
+        || lower_first == "both" && is_alone
+    {
+        MentionKind::Both
+    } else if inside.len() == 1 && PRONOUNS.contains(&lower_first)
+        || is_alone && lower_first == "the" && COUNTRY_WORDS.contains(&last_lower) && hit.is_none()
+    {
+        MentionKind::Pronoun
+    } else if hit.is_some() {
+        MentionKind::Party
+    } else if !names.is_empty() {
+        MentionKind::Name
+    } else if office.is_some() {
+        MentionKind::Office
+    } else {
+        MentionKind::Described
+    };
+    Mention {
+        start: inside[0].start,
+        end,
+        words: (first, last),
+        kind,
+        party: hit.map(|h| h.party),
+        form: hit.map(|h| h.form),
+        office,
+        text,
+        body: body(sentence, inside, first),
+        person: person(sentence, inside, first),
+        surname,
+        is_possessive: inside[inside.len() - 1].is_possessive
+            || kind == MentionKind::Pronoun && matches!(lower_first, "his" | "their"),
+        pattern: pattern(inside, first, gazetteer),
+        is_owned,
+        is_tagged: false,
+    }
+}
+
+fn pattern(inside: &[Token<'_>], first: usize, gazetteer: &Gazetteer) -> String {
+    let mut pattern = String::with_capacity(8);
+    for (i, token) in inside.iter().enumerate().take(12) {
+        let letter = match (token.party_word(gazetteer), token.office) {
+            ("demonym", _) => 'D',
+            ("seat", _) => 'S',
+            ("place", _) => 'L',
+            ("-", Some(_)) if token.is_capital && first + i > 0 => 'O',
+            ("-", Some(_)) => 'o',
+            ("-", None) if token.is_mark => ',',
+            ("-", None) if i == 0 && DETERMINERS.contains(&token.lower.as_ref()) => 'd',
+            ("-", None) if is_name(token, first + i) => 'N',
+            ("-", None) => 'w',
+            _ => 'P',
+        };
+        // Runs count once, but for names.
+        if !pattern.ends_with(letter) {
+            pattern.push(letter);
+        }
+        if token.is_possessive {
+            pattern.push('s');
+        }
+    }
+    pattern
+}
+
+/// A body named inside a phrase that is headed by a person or an office: "Anna Berg of the Growers' League", "Growers' League chair Anna Berg", "the
+/// League's lawyer".
+fn body(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<String> {
+    let text = |from: usize, to: usize| {
+        let end = inside[to].start + super::tokens::bare(&sentence[inside[to].start..inside[to].end]).len();
+        (from <= to).then(|| sentence[inside[from].start..end].to_owned())
+    };
+    let is_capital = |i: usize| inside.get(i).is_some_and(|t| t.is_capital && t.hit.is_none());
+    if let Some(of) = inside.iter().position(|t| matches!(t.text, "of" | "from" | "for" | "at")).filter(|&i| i > 0) {
+        let from = of + 1 + usize::from(inside.get(of + 1).is_some_and(|t| t.text == "the"));
+        return is_capital(from).then(|| text(from, inside.len() - 1)).flatten();
+    }
+    if let Some(owner) = inside.iter().position(|t| t.is_possessive && t.hit.is_none()).filter(|&i| i + 1 < inside.len()) {
+        let from = usize::from(!is_name(&inside[0], first + 1) && owner > 0);
+        return (owner >= from).then(|| text(from, owner)).flatten();
+    }
+    let office = inside.iter().position(|t| t.office.is_some() && !t.is_capital).filter(|&i| i > 0)?;
+    let from = usize::from(!is_capital(0) || inside[0].lower == "the");
+    // One capital word that opens the sentence is no name: "Foreign minister".
+    if first == 0 && office == 1 {
+        return None;
+    }
+    (office > from
+        && (from..office).all(|i| inside[i].is_capital || inside[i].is_mark || matches!(inside[i].text, "of" | "and" | "for")))
+    .then(|| text(from, office - 1))
+    .flatten()
+}
+
+/// The name of a person or of a body behind its description: the first run of two or more unknown capitalised words, else the last run.
+fn person(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<String> {
+    let is_part = |i: usize| {
+        inside[i].hit.is_none()
+            && (inside[i].office.is_none() || i > 0 && inside[i - 1].is_capital)
+            && is_name(&inside[i], first + i)
+    };
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for i in (0..inside.len()).filter(|&i| is_part(i)) {
+        match runs.last_mut() {
+            Some(run) if run.1 + 1 == i => run.1 = i,
+            _ => runs.push((i, i)),
+        }
+    }
+    // A run behind a known name belongs to it: "Lima Group".
+    runs.retain(|run| run.0 == 0 || inside[run.0 - 1].hit.is_none());
+    let run = runs.iter().find(|run| run.1 > run.0).or(runs.last())?;
+    let last = &inside[run.1];
+    let stop = last.start + super::tokens::bare(&sentence[last.start..last.end]).len();
+    (run.1 + 1 - run.0 < inside.len()).then(|| sentence[inside[run.0].start..stop].to_owned())
+}
+
+/// Whether a phrase that the tagger has not marked may hold a position: places and datelines do not.
+fn is_holder_like(mention: &Mention, sentence: &str, tokens: &[Token<'_>], gazetteer: &Gazetteer) -> bool {
+    let (first, last) = mention.words;
+    // "ISLAMABAD — ": a dateline says where, not who.
+    let is_dateline = first == 0 && sentence[tokens[last].end..].trim_start().starts_with(['—', '–']);
+    let has_place = tokens[first..=last].iter().any(|t| t.hit.is_some_and(|h| gazetteer.kind(h.party) == PartyKind::Place));
+    let is_place = has_place && mention.party.is_none() && mention.office.is_none();
+    !is_dateline && !is_place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::holders::tokens::{quotes, tokens};
+
+    fn found(sentence: &str) -> Vec<Mention> {
+        let gazetteer = Gazetteer::builtin();
+        let tokens = tokens(sentence, &quotes(sentence), &gazetteer);
+        mentions(sentence, &tokens, &[], &gazetteer)
+    }
+
+    #[test]
+    fn an_office_belongs_to_its_state() {
+        let sentence = "Pakistan's Foreign Office spokesperson Amjad Rana welcomed it";
+        let first = &found(sentence)[0];
+        assert_eq!(&sentence[first.start..first.end], "Pakistan's Foreign Office spokesperson Amjad Rana");
+        assert_eq!((first.kind, first.surname.as_deref()), (MentionKind::Party, Some("rana")));
+    }
+
+    #[test]
+    fn a_body_is_found_behind_of_and_before_an_office() {
+        let body = |s: &str| found(s)[0].body.clone();
+        assert_eq!(body("Anna Berg of the Growers' League said").as_deref(), Some("Growers' League"));
+        assert_eq!(body("Growers' League chair Anna Berg said").as_deref(), Some("Growers' League"));
+    }
+
+    #[test]
+    fn two_parties_are_two_phrases() {
+        assert_eq!(found("India and Pakistan agreed").len(), 2);
+    }
+
+    #[test]
+    fn pairs_and_pronouns_are_phrases() {
+        assert_eq!(found("Both sides said they would go")[0].kind, MentionKind::Both);
+        assert_eq!(found("the country will not yield")[0].kind, MentionKind::Pronoun);
+    }
+}

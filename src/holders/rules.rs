@@ -1,0 +1,88 @@
+//! Rules that overrule the ranker: patterns that are plain to a reader and too rare in the training data to be learnt.
+
+use crate::holders::Sentence;
+use crate::holders::gazetteer::VerbKind;
+use crate::holders::mentions::{Mention, MentionKind};
+use crate::holders::rank::Candidate;
+use crate::holders::tokens::Token;
+
+/// Verbs that give a position of their subject even in the mouth of another; beginnings of words.
+const POSITIONS: [&str; 17] = [
+    "want", "wish", "seek", "sought", "agree", "refus", "reject", "accept", "welcom", "oppos", "ask", "back", "support",
+    "favour", "favor", "offer", "demand",
+];
+
+impl Sentence<'_> {
+    /// The candidate that takes the place of the ranker's choice.
+    pub(crate) fn overrule(&self, choice: Candidate, has_earlier: bool) -> Candidate {
+        if let Some(nested) = self.nested(choice) {
+            return nested;
+        }
+        let is_unsaid = self.tokens.iter().all(|t| t.is_quoted) || self.begins_without_subject();
+        let is_here = matches!(choice, Candidate::Phrase(m, _) if !self.tokens[self.mentions[m].words.0].is_quoted && !self.begins_without_subject());
+        if is_unsaid && has_earlier && !is_here && self.taken.is_empty() { Candidate::Earlier } else { choice }
+    }
+
+    /// The phrase that must be the holder's where the ranker chose another: who speaks a quotation that names others, and "No talks with rebels: Manila".
+    pub(crate) fn speaker(&self, choice: Candidate) -> Option<usize> {
+        match choice {
+            Candidate::Nobody if self.is_headline => {
+                let last = self.mentions.iter().rposition(|m| m.words.1 + 1 == self.tokens.len())?;
+                let before = self.mentions[last].words.0.checked_sub(1)?;
+                (self.tokens[before].text == ":" && is_bare_party(&self.mentions[last])).then_some(last)
+            }
+            Candidate::Phrase(m, _) if self.tokens[self.mentions[m].words.0].is_quoted => {
+                let n_quoted = self.tokens.iter().filter(|t| t.is_quoted).count();
+                let is_speaker = |m: &Mention| !self.tokens[m.words.0].is_quoted && self.says(m);
+                self.mentions.iter().position(is_speaker).filter(|_| n_quoted * 2 > self.tokens.len())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a verb of saying stands just before or behind a phrase.
+    fn says(&self, mention: &Mention) -> bool {
+        let is_say = |at: Option<usize>| {
+            at.and_then(|i| self.tokens.get(i)).is_some_and(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted)
+        };
+        is_say(mention.words.0.checked_sub(1)) || is_say(Some(mention.words.1 + 1))
+    }
+
+    /// "Trump said Modi asked him": the position is Modi's.
+    fn nested(&self, choice: Candidate) -> Option<Candidate> {
+        let Candidate::Phrase(m, _) = choice else { return None };
+        let last = self.mentions[m].words.1;
+        let says = self.tokens.get(last + 1).filter(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted)?;
+        let is_told = matches!(
+            says.lower.as_ref(),
+            "asked" | "urged" | "called" | "accused" | "blamed" | "fears" | "feared" | "hopes" | "hoped"
+        );
+        let next = last + 2 + usize::from(self.tokens.get(last + 2).is_some_and(|t| t.lower == "that"));
+        let inner = (m + 1..self.mentions.len()).find(|&i| self.mentions[i].words.0 == next)?;
+        let is_other =
+            self.readings[inner].first().is_some_and(|r| self.readings[m].first().is_some_and(|own| own.name != r.name));
+        let fits =
+            !is_told && is_other && is_bare_party(&self.mentions[inner]) && self.takes_position(self.mentions[inner].words.1 + 1);
+        fits.then_some(Candidate::Phrase(inner, 0))
+    }
+
+    /// Whether a verb of position stands at `at`, perhaps behind "has" or "would".
+    fn takes_position(&self, at: usize) -> bool {
+        let is_auxiliary = |t: &&Token<'_>| t.verb == Some(VerbKind::Auxiliary);
+        let skipped = self.tokens[at.min(self.tokens.len())..].iter().take_while(is_auxiliary).count();
+        self.tokens.get(at + skipped).is_some_and(|t| POSITIONS.iter().any(|p| t.lower.starts_with(p)))
+    }
+
+    /// A point of a list that begins with its verb: "- rejects any talk of preconditions".
+    fn begins_without_subject(&self) -> bool {
+        let [mark, word, ..] = &self.tokens[..] else { return false };
+        matches!(mark.text, "-" | "*" | "•" | "–" | "—")
+            && matches!(word.verb, Some(VerbKind::Say | VerbKind::Stance))
+            && !word.is_capital
+            && word.office.is_none()
+    }
+}
+
+fn is_bare_party(mention: &Mention) -> bool {
+    mention.kind == MentionKind::Party && !mention.is_owned && !mention.is_possessive
+}
