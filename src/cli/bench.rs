@@ -4,22 +4,27 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, Subcommand};
 use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::features::Passage;
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
+use super::accuracy::Accuracy;
 use super::columns::TableArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
 
-/// Measure the throughput of every stage on your data and model.
+/// Measure the throughput of every stage on your data and model, or accuracy on benchmark sets.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     #[command(flatten)]
-    table: TableArgs,
+    table: Option<TableArgs>,
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
@@ -28,11 +33,22 @@ pub struct Bench {
     runs: usize,
 }
 
+/// What else can be measured.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Train on every benchmark set by the automatic rule, and score its test part
+    Accuracy(Accuracy),
+}
+
 impl Bench {
-    pub fn run(&self, _: &Common) -> anyhow::Result<ExitStatus> {
+    pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        if let Some(What::Accuracy(accuracy)) = &self.what {
+            return accuracy.run(common);
+        }
+        let table = self.table.as_ref().context("name a table to measure with")?;
         anyhow::ensure!(self.runs > 0, "--runs must be 1 or more");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
-        let (texts, read) = self.read(&predictor)?;
+        let (texts, read) = read(table, &predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
         let n_bytes: usize = texts.iter().map(String::len).sum();
         let mut table = format!("{} texts, {:.1} MB; median of {} runs\n", texts.len(), n_bytes as f64 / 1e6, self.runs);
@@ -73,20 +89,6 @@ impl Bench {
         Ok(ExitStatus::Done)
     }
 
-    /// All texts, and the seconds that reading took.
-    fn read(&self, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
-        let start = Instant::now();
-        let mut reader = self.table.open()?;
-        let column = self.table.text_column(&reader, &predictor.model().meta().task)?;
-        let conditions = self.table.conditions(reader.columns())?;
-        let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
-        while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
-            let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
-            texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
-        }
-        Ok((texts, start.elapsed().as_secs_f64()))
-    }
-
     /// Median seconds of a run; the result keeps the work from being optimised away.
     fn median(&self, mut work: impl FnMut() -> usize) -> f64 {
         let mut seconds: Vec<f64> = (0..self.runs)
@@ -99,6 +101,20 @@ impl Bench {
         seconds.sort_by(f64::total_cmp);
         seconds[seconds.len() / 2]
     }
+}
+
+/// All texts, and the seconds that reading took.
+fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
+    let start = Instant::now();
+    let mut reader = table.open()?;
+    let column = table.text_column(&reader, &predictor.model().meta().task)?;
+    let conditions = table.conditions(reader.columns())?;
+    let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
+    while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
+        let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
+        texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
+    }
+    Ok((texts, start.elapsed().as_secs_f64()))
 }
 
 fn count_words(text: &str) -> usize {
