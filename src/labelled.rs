@@ -23,6 +23,7 @@ pub struct Columns {
     unit: Vec<usize>,
     /// Text of the target, and start and end of its mention.
     target: Option<usize>,
+    target_text: Option<String>,
     span: Option<(usize, usize)>,
     /// Label column of each head; absent where labels are not needed.
     pub labels: Vec<Option<usize>>,
@@ -103,6 +104,7 @@ impl Columns {
                 .flatten(),
             unit: task.unit.iter().map(|u| names.iter().position(|n| n == u)).collect::<Option<_>>().unwrap_or_default(),
             target: task.target.as_deref().map(find).transpose()?,
+            target_text: task.target_text.clone(),
             span: task.target_span.as_ref().map(|(start, end)| Ok::<_, Error>((find(start)?, find(end)?))).transpose()?,
             labels: task.heads.iter().map(|h| label(h.column())).collect::<Result<_>>()?,
             givens: task.heads.iter().map(given).collect::<Result<_>>()?,
@@ -139,7 +141,8 @@ impl Columns {
                     .found(format!("{},{}", field(start), field(end)))
             });
         }
-        Ok(self.target.and_then(|column| find_mention(text, field(column))))
+        let target = self.target.map(field).or(self.target_text.as_deref());
+        Ok(target.and_then(|target| find_mention(text, target)))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod batch;
 pub mod holders;
 pub mod classify;
 pub mod evaluate;
+pub mod plot;
 pub mod train;
 pub mod check;
 

@@ -45,6 +45,9 @@ pub struct Task {
     /// Column of a target text whose first mention is marked, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// A target whose first mention in every text is marked, where neither a column nor a span says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_text: Option<String>,
     /// Columns of start and end (code points, end exclusive) of the target mention.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_span: Option<(String, String)>,
@@ -76,6 +79,13 @@ pub struct HeadTask {
     pub none: Option<String>,
 }
 
+impl Task {
+    /// Whether texts come with a mention that the labels are about.
+    pub fn has_target(&self) -> bool {
+        self.target.is_some() || self.target_text.is_some() || self.target_span.is_some()
+    }
+}
+
 impl HeadTask {
     /// A head read from the column of its name.
     pub fn new(name: impl Into<String>) -> Self {
@@ -98,6 +108,7 @@ impl Task {
             group: group.map(str::to_owned),
             unit: Vec::new(),
             target: None,
+            target_text: None,
             target_span: None,
             heads: vec![head],
             propositions: BTreeMap::new(),

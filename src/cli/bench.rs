@@ -13,17 +13,18 @@ use stancekit::predict::{Answer, Scratch, ScratchPool};
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
+use super::accuracy::Accuracy;
 use super::bench_holders::BenchHolders;
 use super::columns::TableArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
 
-/// Measure the throughput of every stage on your data and model.
+/// Measure the throughput of every stage on your data and model, or accuracy on benchmark sets.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Bench {
     #[command(subcommand)]
-    accuracy: Option<Accuracy>,
+    what: Option<What>,
     #[command(flatten)]
     table: Option<TableArgs>,
     /// Model file; the built-in model for diplomatic news by default
@@ -63,21 +64,26 @@ struct Stage {
     scaling: Option<f64>,
 }
 
-/// Benchmarks of accuracy.
+/// What else can be measured.
 #[derive(Debug, Subcommand)]
-enum Accuracy {
+enum What {
     /// Measure how well holders, and sources and cues, are found
     Holders(BenchHolders),
+    /// Train on every benchmark set by the automatic rule, and score its test part
+    Accuracy(Accuracy),
 }
 
 impl Bench {
-    pub fn run(&self, _: &Common) -> anyhow::Result<ExitStatus> {
-        if let Some(Accuracy::Holders(holders)) = &self.accuracy {
-            return holders.run();
+    pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        match &self.what {
+            Some(What::Accuracy(accuracy)) => return accuracy.run(common),
+            Some(What::Holders(holders)) => return holders.run(),
+            None => {}
         }
+        let table = self.table.as_ref().context("no table to measure with; see --help")?;
         anyhow::ensure!(self.runs > 0, "--runs must be 1 or more");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
-        let (texts, read) = self.read(&predictor)?;
+        let (texts, read) = read(table, &predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
         let mut report = Report {
             n_texts: texts.len(),
@@ -122,21 +128,6 @@ impl Bench {
         Ok(self.median(|| pool.install(|| texts.par_chunks(256).map(of_chunk).sum())))
     }
 
-    /// All texts, and the seconds that reading took.
-    fn read(&self, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
-        let start = Instant::now();
-        let table = self.table.as_ref().context("no table to measure with; see --help")?;
-        let mut reader = table.open()?;
-        let column = table.text_column(&reader, &predictor.model().meta().task)?;
-        let conditions = table.conditions(reader.columns())?;
-        let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
-        while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
-            let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
-            texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
-        }
-        Ok((texts, start.elapsed().as_secs_f64()))
-    }
-
     /// Median seconds of a run; the result keeps the work from being optimised away.
     fn median(&self, mut work: impl FnMut() -> usize) -> f64 {
         let mut seconds: Vec<f64> = (0..self.runs)
@@ -149,6 +140,20 @@ impl Bench {
         seconds.sort_by(f64::total_cmp);
         seconds[seconds.len() / 2]
     }
+}
+
+/// All texts, and the seconds that reading took.
+fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
+    let start = Instant::now();
+    let mut reader = table.open()?;
+    let column = table.text_column(&reader, &predictor.model().meta().task)?;
+    let conditions = table.conditions(reader.columns())?;
+    let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
+    while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
+        let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
+        texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
+    }
+    Ok((texts, start.elapsed().as_secs_f64()))
 }
 
 fn count_words(text: &str) -> usize {

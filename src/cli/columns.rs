@@ -148,12 +148,39 @@ pub struct TaskArgs {
     /// Column whose equal values belong together, such as an article: cross-validation keeps them whole
     #[arg(long, value_name = "COL", requires = "label")]
     pub group: Option<String>,
-    /// Columns of start and end (code points) of the mention that the label is about
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// What the labels are about, where it is mentioned in the text.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    /// Columns of start and end (code points, end exclusive) of the mention that the label is about
     #[arg(long, value_name = "START,END", value_delimiter = ',', num_args = 1)]
     pub target_span: Vec<String>,
     /// Column of the target whose first mention in the text is marked
     #[arg(long, value_name = "COL", conflicts_with = "target_span")]
     pub target_column: Option<String>,
+    /// Mark the first mention of this target in every text
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["target_span", "target_column"])]
+    pub target: Option<String>,
+}
+
+impl TargetArgs {
+    /// Puts the flags in the place of what the task says of the target; leaves it alone where there is none.
+    pub fn overrule(&self, task: &mut Task) -> anyhow::Result<()> {
+        if self.target_span.is_empty() && self.target_column.is_none() && self.target.is_none() {
+            return Ok(());
+        }
+        task.target_span = match self.target_span.as_slice() {
+            [] => None,
+            [start, end] => Some((start.clone(), end.clone())),
+            _ => anyhow::bail!("--target-span needs two columns; expected START,END"),
+        };
+        task.target = self.target_column.clone();
+        task.target_text = self.target.clone();
+        Ok(())
+    }
 }
 
 impl TaskArgs {
@@ -166,14 +193,7 @@ impl TaskArgs {
             (None, None) if beside.is_file() => Task::load(beside)?,
             (None, None) => anyhow::bail!("no task; name the label column with --label COL, or a task file with --task F"),
         };
-        if let [start, end] = self.target_span.as_slice() {
-            task.target_span = Some((start.clone(), end.clone()));
-        } else if !self.target_span.is_empty() {
-            anyhow::bail!("--target-span needs two columns; expected START,END");
-        }
-        if self.target_column.is_some() {
-            task.target = self.target_column.clone();
-        }
+        self.target.overrule(&mut task)?;
         Ok(task)
     }
 }

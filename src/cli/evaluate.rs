@@ -1,24 +1,26 @@
 //! `stance evaluate`: scores with intervals, of a model on labelled rows or by cross-validation.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use stancekit::batch::BatchOptions;
-use stancekit::data::{Rejects, RowBatch};
-use stancekit::documents::{Documents, answer_document};
-use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare, pair_labels};
-use stancekit::labelled::Columns;
-use stancekit::predict::{Answer, Reading, Scratch};
-use stancekit::train::{FoldScores, cross_validate, cross_validate_folds};
-use stancekit::{Error, Predictor};
+use stancekit::data::Rejects;
+use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, binomial_interval, bootstrap, compare};
+use stancekit::plot::{self, Curve};
+use stancekit::train::{FoldScores, TrainParams, cross_validate, cross_validate_folds, learning_curve};
+use stancekit::{Predictor, Task};
 
 use super::columns::{TableArgs, TaskArgs};
+use super::duplicates::near_duplicates_of;
 use super::predict::load_model;
+use super::scoring::{HeadItems, score_table};
 use super::train::SettingArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
 
+/// Shares of the groups that a learning curve is measured at.
+const SHARES: [f64; 6] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0];
 /// Folds of the cross-validation that left-out values are compared with.
 const LEAVE_OUT_FOLDS: usize = 5;
 
@@ -47,6 +49,21 @@ pub struct Evaluate {
     /// Labels of the mean F1, where a head has them all
     #[arg(long, value_name = "LABELS", value_delimiter = ',', default_value = "favor,against")]
     mean_f1: Vec<String>,
+    /// Also count how often prediction sets at this level hold the true label
+    #[arg(long, value_name = "ALPHA", conflicts_with = "cross_validate")]
+    abstain: Option<f64>,
+    /// The data that the model was trained on: near-duplicates of its texts among the rows are counted before any score is printed
+    #[arg(long, value_name = "DATA", conflicts_with = "cross_validate")]
+    train: Option<PathBuf>,
+    /// The same as --where, for --train
+    #[arg(long, value_name = "COL[!]=VALUE", requires = "train")]
+    train_where: Vec<String>,
+    /// Cross-validate on growing shares of the data, and write the curve to this CSV and to an SVG beside it
+    #[arg(long, value_name = "F", conflicts_with_all = ["model", "against"])]
+    learning_curve: Option<PathBuf>,
+    /// Draw the confusion matrix and the reliability of each head as SVG, into this directory
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// Do not break the scores down by what a head is given
     #[arg(long)]
     no_breakdown: bool,
@@ -60,14 +77,6 @@ pub struct Evaluate {
     rejects: RejectArgs,
 }
 
-/// The evaluated items of one head.
-struct HeadItems {
-    name: String,
-    labels: Vec<String>,
-    given_labels: Vec<String>,
-    items: Vec<Item>,
-}
-
 impl Evaluate {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let mut rejects = self.rejects.open()?;
@@ -75,14 +84,24 @@ impl Evaluate {
             super::write_text(None, &self.leave_out(column, common, &mut rejects)?)?;
             return settle(&mut rejects);
         }
+        if let Some(alpha) = self.abstain {
+            anyhow::ensure!(alpha > 0.0 && alpha < 1.0, "--abstain {alpha}; expected a number between 0 and 1");
+        }
+        if let Some(path) = &self.learning_curve {
+            super::write_text(None, &self.learn_step_by_step(path, common, &mut rejects)?)?;
+            return settle(&mut rejects);
+        }
         let (heads, joint) = match self.cross_validate {
             Some(k) => (self.cross_validate(k, common, &mut rejects)?, Vec::new()),
             None => self.score(self.model.as_ref(), common, &mut rejects)?,
         };
-        let mut text = String::new();
+        let mut text = self.duplicates(common)?;
         let mut is_good = true;
         for head in &heads {
             is_good &= self.report(head, &mut text)?;
+            if let Some(directory) = &self.plots {
+                draw(head, directory)?;
+            }
         }
         if !joint.is_empty() {
             let ones = vec![1.0; joint.len()];
@@ -102,8 +121,7 @@ impl Evaluate {
     }
 
     fn cross_validate(&self, k: usize, common: &Common, rejects: &mut Rejects) -> anyhow::Result<Vec<HeadItems>> {
-        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let (task, params) = self.task_and_params()?;
         let data = self.table.read_labelled(&task, common, rejects)?;
         let bar = super::progress::spinner(common, "cross-validating");
         let heads = cross_validate(&task, &data, &params, k)?;
@@ -113,14 +131,15 @@ impl Evaluate {
             labels: h.labels,
             given_labels: h.given_labels,
             items: h.items,
+            single: Vec::new(),
+            sets: Vec::new(),
         };
         Ok(heads.into_iter().map(head_items).collect())
     }
 
     /// Scores of every value of a column when its rows are left out of the training, beside those of cross-validation.
     fn leave_out(&self, column: &str, common: &Common, rejects: &mut Rejects) -> anyhow::Result<String> {
-        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let (task, params) = self.task_and_params()?;
         let data = self.table.read_kinds(&task, Some(column), common, rejects)?;
         let (values, kinds) = data.kinds();
         anyhow::ensure!(values.len() > 2, "column {column:?} has {} values; expected at least three", values.len());
@@ -135,7 +154,6 @@ impl Evaluate {
         Ok(apart.iter().zip(&mixed).map(|(apart, mixed)| kinds.table(apart, mixed, n_folds)).collect())
     }
 
-    /// Items of every head given the true values, and of all heads together with nothing given.
     fn score(
         &self,
         model: Option<&PathBuf>,
@@ -143,41 +161,54 @@ impl Evaluate {
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
         let predictor = Predictor::new(load_model(model)?);
-        let task = predictor.model().meta().task.clone();
-        let mut reader = self.table.open()?;
-        let text = self.table.text_column(&reader, &task)?;
-        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
-        let conditions = self.table.conditions(reader.columns())?;
-        let heads: Vec<HeadItems> = predictor
-            .model()
-            .meta()
-            .heads
-            .iter()
-            .map(|h| HeadItems {
-                name: h.name.clone(),
-                labels: h.labels.clone(),
-                given_labels: h.given_labels.clone(),
-                items: Vec::new(),
-            })
-            .collect();
-        let mut scoring = Scoring::new(&predictor, &columns, heads);
-        let mut documents = Documents::new(&predictor, &columns);
-        let mut scratch = predictor.scratch();
-        let mut batch = RowBatch::new();
-        let bar = super::progress::spinner(common, "rows scored");
-        while documents.read_batch(&mut reader, &mut batch, rejects)? {
-            batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
-            for rows in documents.ranges(&batch) {
-                for error in scoring.add(&batch, rows, &mut scratch) {
-                    rejects.add(error.in_file(reader.source().path()))?;
-                }
-            }
-            bar.inc(batch.n_rows() as u64);
-        }
-        let Scoring { heads, joint, .. } = scoring;
+        let options = BatchOptions { abstain: self.abstain, ..BatchOptions::default() };
+        score_table(&predictor, &self.table, Some(&self.task.target), &options, common, rejects)
+    }
+
+    /// How many rows have a near-duplicate in the training data; empty where none is named.
+    fn duplicates(&self, common: &Common) -> anyhow::Result<String> {
+        let Some(train) = &self.train else { return Ok(String::new()) };
+        let model = load_model(self.model.as_ref())?;
+        let task = &model.meta().task;
+        let table = TableArgs { data: train.clone(), conditions: self.train_where.clone(), ..self.table.clone() };
+        let train = table.read_labelled(task, common, &mut Rejects::new())?;
+        let test = self.table.read_labelled(task, common, &mut Rejects::new())?;
+        let n_rows = test.n_texts();
+        Ok(format!(
+            "{} of {n_rows} texts have a near-duplicate in the training data\n\n",
+            near_duplicates_of(&test, &train).len()
+        ))
+    }
+
+    /// The learning curve as a table; writes it and its plot.
+    fn learn_step_by_step(&self, path: &Path, common: &Common, rejects: &mut Rejects) -> anyhow::Result<String> {
+        let (task, params) = self.task_and_params()?;
+        let data = self.table.read_labelled(&task, common, rejects)?;
+        let bar = super::progress::spinner(common, "learning step by step");
+        let steps = learning_curve(&task, &data, &params, self.cross_validate.unwrap_or(LEAVE_OUT_FOLDS), &SHARES)?;
         bar.finish_and_clear();
-        anyhow::ensure!(heads.iter().all(|h| !h.items.is_empty()), "no row to score; check the labels and --where");
-        Ok((heads, joint))
+        let mut table = String::from("head,training_texts,macro_f1,low,high\n");
+        let mut curves: Vec<Curve> = task.heads.iter().map(|h| Curve { name: h.name.clone(), points: Vec::new() }).collect();
+        for (n_texts, heads) in &steps {
+            for (head, curve) in heads.iter().zip(&mut curves) {
+                let n = head.labels.len();
+                let score = Scores::new(&head.items, &vec![1.0; head.items.len()], n, &[]).macro_f1;
+                let samples = bootstrap(&head.items, n, &[], N_SAMPLES, 1);
+                let interval = Interval::of(samples.iter().map(|s| s.macro_f1).collect());
+                table += &format!("{},{n_texts},{score:.4},{:.4},{:.4}\n", head.head, interval.low, interval.high);
+                curve.points.push((*n_texts, score, interval));
+            }
+        }
+        super::write_text(Some(path), &table)?;
+        let plot = plot::learning_curve(&format!("Learning curve, {}", task.name), "macro-F1, cross-validated", &curves);
+        super::write_text(Some(&path.with_extension("svg")), &plot)?;
+        Ok(table)
+    }
+
+    fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams)> {
+        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let params = self.settings.params(task.has_target())?;
+        Ok((task, params))
     }
 
     /// Adds one head's scores; false where the least macro-F1 is missed.
@@ -215,7 +246,14 @@ impl Evaluate {
         if !head.given_labels.is_empty() {
             *text += &format!("  majority by what is given   accuracy {:.4}\n", majority(&head.items, n, true));
         }
+        if !head.single.is_empty() {
+            let single = Scores::new(&head.single, &vec![1.0; head.single.len()], n, &mean_of);
+            *text += &format!("  best single n-gram          accuracy {:.4}, macro-F1 {:.4}\n", single.accuracy, single.macro_f1);
+        }
         self.report_classes(head, &scores, &samples, text);
+        if let Some(alpha) = self.abstain {
+            report_coverage(head, alpha, text);
+        }
         confusion(head, text);
         if !self.no_breakdown && !head.given_labels.is_empty() {
             breakdown(head, &mean_of, text);
@@ -295,106 +333,41 @@ fn macro_f1(items: &[Item], n_classes: usize) -> (f64, String) {
     (score, with_interval(score, Interval::of(samples)))
 }
 
-/// Collects the items of all heads, document by document.
-struct Scoring<'a> {
-    predictor: &'a Predictor,
-    columns: &'a Columns,
-    heads: Vec<HeadItems>,
-    /// One item per row: class 1 where all heads are right together.
-    joint: Vec<Item>,
-    groups: BTreeMap<String, usize>,
-    has_chain: bool,
-    readings: Vec<Reading>,
-}
-
-/// The labels of one row: true classes, answers given the true values, and the text that they are about.
-struct LabelledRow {
-    text: usize,
-    gold: Vec<usize>,
-    givens: Vec<usize>,
-    answers: Vec<Answer>,
-}
-
-impl<'a> Scoring<'a> {
-    fn new(predictor: &'a Predictor, columns: &'a Columns, heads: Vec<HeadItems>) -> Self {
-        let task = &predictor.model().meta().task;
-        let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
-        Self { predictor, columns, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain, readings: Vec::new() }
-    }
-
-    /// Adds the rows of one document; gives the rows that cannot be scored, and why.
-    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut Scratch) -> Vec<Error> {
-        let options = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
-        let answered = answer_document(self.predictor, self.columns, &options, batch, rows.clone(), scratch, &mut self.readings);
-        let mut errors = Vec::new();
-        let mut labelled = Vec::new();
-        for (row, answered) in rows.clone().zip(answered) {
-            match answered.and_then(|answered| self.labels(answered, |c| batch.field(row, c))) {
-                Ok(row) => labelled.push(row),
-                Err(error) => errors.push(error.on_line(batch.line(row))),
-            }
-        }
-        let next = self.groups.len();
-        let key =
-            self.columns.group.map_or_else(|| batch.line(rows.start).to_string(), |g| batch.field(rows.start, g).to_owned());
-        let group = *self.groups.entry(key).or_insert(next);
-        for of_text in labelled.chunk_by(|a, b| a.text == b.text) {
-            self.add_text(of_text, group);
-        }
-        errors
-    }
-
-    fn labels<'r>(&self, (text, answers): (usize, Vec<Answer>), field: impl Fn(usize) -> &'r str) -> Result<LabelledRow, Error> {
-        let gold = gold_classes(self.columns, &self.heads, &field)?;
-        let given = |(head, column): (usize, &Option<usize>)| {
-            column.and_then(|c| self.predictor.given(head, field(c).trim()).ok()).unwrap_or(0)
-        };
-        Ok(LabelledRow { text, gold, givens: self.columns.givens.iter().enumerate().map(given).collect(), answers })
-    }
-
-    fn add_text(&mut self, rows: &[LabelledRow], group: usize) {
-        let task = &self.predictor.model().meta().task;
-        let mut is_right = vec![true; rows.len()];
-        for (h, head) in self.heads.iter_mut().enumerate() {
-            let n_classes = head.labels.len();
-            let predicted = |row: &LabelledRow| self.predictor.present(h, &row.answers[h]);
-            let units: Vec<&[LabelledRow]> = if task.heads[h].multiple { vec![rows] } else { rows.chunks(1).collect() };
-            for unit in units {
-                let mut gold: Vec<usize> = unit.iter().map(|row| row.gold[h]).collect();
-                gold.sort_unstable();
-                gold.dedup();
-                let probability = |class: usize| unit[0].answers[h].probabilities[class];
-                head.items.extend(pair_labels(&gold, &predicted(&unit[0]), n_classes, probability, (group, unit[0].givens[h])));
-            }
-            for (row, is_right) in rows.iter().zip(&mut is_right) {
-                *is_right &= predicted(row).iter().any(|&(class, _)| class == row.gold[h]);
-            }
-        }
-        if self.has_chain {
-            let item = |&is_right: &bool| Item {
-                gold: 1,
-                predicted: usize::from(is_right),
-                gold_probability: 1.0,
-                confidence: 1.0,
-                group,
-                given: 0,
-            };
-            self.joint.extend(is_right.iter().map(item));
-        }
+/// Coverage of each label by the prediction sets, and whether it is as promised.
+fn report_coverage(head: &HeadItems, alpha: f64, text: &mut String) {
+    let width = head.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
+    let n_cases = head.sets.len().max(1) as f64;
+    let mean_size = head.sets.iter().map(|s| s.n_labels).sum::<usize>() as f64 / n_cases;
+    let abstained = head.sets.iter().filter(|s| s.is_abstained).count() as f64 / n_cases;
+    *text += &format!(
+        "  prediction sets at {alpha}: {mean_size:.2} labels on average, {:.1} % of the cases abstained\n",
+        100.0 * abstained
+    );
+    *text += &format!("  {:<width$}  covered, binomial interval   holds {:.2}\n", "label", 1.0 - alpha);
+    for (c, label) in head.labels.iter().enumerate() {
+        let of_label: Vec<bool> = head.sets.iter().filter(|s| s.gold == c).map(|s| s.is_covered).collect();
+        let hits = of_label.iter().filter(|covered| **covered).count();
+        let interval = binomial_interval(hits, of_label.len());
+        let holds = if interval.low <= 1.0 - alpha && 1.0 - alpha <= interval.high { "yes" } else { "no" };
+        let share = hits as f64 / of_label.len().max(1) as f64;
+        *text += &format!("  {label:<width$}  {}     {holds}\n", with_interval(share, interval));
     }
 }
 
-fn gold_classes<'r>(columns: &Columns, heads: &[HeadItems], field: impl Fn(usize) -> &'r str) -> Result<Vec<usize>, Error> {
-    let of_head = |(head, column): (&HeadItems, &Option<usize>)| {
-        let label = column.map_or("", |c| field(c).trim());
-        head.labels.binary_search_by(|l| l.as_str().cmp(label)).map_err(|_| {
-            Error::labels("the model does not know this label")
-                .in_column(&head.name)
-                .expected(format!("one of {}", head.labels.join(", ")))
-                .found(format!("{label:?}"))
-        })
-    };
-    heads.iter().zip(&columns.labels).map(of_head).collect()
+/// Writes the plots of one head.
+fn draw(head: &HeadItems, directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let n = head.labels.len();
+    let error = Scores::new(&head.items, &vec![1.0; head.items.len()], n, &[]).calibration_error;
+    let name: String = head.name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    let plots = [
+        ("confusion", plot::confusion_matrix(&format!("{}: true and predicted labels", head.name), &head.labels, &head.items)),
+        ("reliability", plot::reliability_diagram(&format!("{}: reliability", head.name), n, &head.items, error)),
+    ];
+    for (kind, svg) in plots {
+        super::write_text(Some(&directory.join(format!("{kind}-{name}.svg"))), &svg)?;
+    }
+    Ok(())
 }
 
 fn with_interval(value: f64, interval: Interval) -> String {

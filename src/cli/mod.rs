@@ -3,11 +3,13 @@
 //! Data goes to standard output or `--output`, everything else to standard error. Status 0: done; 1: done, but rows were refused or a stated threshold failed;
 //! 2: could not be done. A closed pipe is not an error.
 
+mod accuracy;
 mod bench;
 mod bench_holders;
 mod check;
 mod classify;
 mod columns;
+mod duplicates;
 mod evaluate;
 mod explain;
 mod holders;
@@ -16,6 +18,8 @@ mod manual;
 mod matrix;
 mod predict;
 mod progress;
+mod scoring;
+mod sets;
 mod train;
 
 use std::path::PathBuf;
@@ -76,7 +80,7 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Train the model of holders from labelled articles
     TrainHolders(holders::TrainHolders),
-    /// Measure the throughput of every stage
+    /// Measure the throughput of every stage, or accuracy on benchmark sets
     Bench(bench::Bench),
     /// Print shell completions
     Completions(manual::Completions),

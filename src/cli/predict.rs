@@ -9,7 +9,7 @@ use stancekit::data::{Format, Output, TableWriter};
 use stancekit::labelled::Columns;
 use stancekit::{Model, Predictor};
 
-use super::columns::TableArgs;
+use super::columns::{TableArgs, TargetArgs};
 use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
 
 /// Label the rows of a table: one row in, one row out, same order.
@@ -35,9 +35,8 @@ pub struct Predict {
     /// Use the true values of given heads where the table has their columns
     #[arg(long)]
     use_given: bool,
-    /// Mark the first mention of this target in every text
-    #[arg(long, value_name = "TEXT")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
     #[command(flatten)]
     rejects: RejectArgs,
 }
@@ -57,15 +56,16 @@ impl Predict {
         }
         anyhow::ensure!(self.table.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
-        let task = &predictor.model().meta().task;
+        let mut task = predictor.model().meta().task.clone();
+        self.target.overrule(&mut task)?;
         let mut reader = self.table.open()?;
-        let text = self.table.text_column(&reader, task)?;
-        let columns = Columns::find(task, reader.columns(), text, false).map_err(|e| e.in_file(reader.source().path()))?;
+        let text = self.table.text_column(&reader, &task)?;
+        let columns = Columns::find(&task, reader.columns(), text, false).map_err(|e| e.in_file(reader.source().path()))?;
         let options = BatchOptions {
             use_given_columns: self.use_given,
             all_probabilities: self.probabilities,
             abstain: self.abstain,
-            target: self.target.clone(),
+            target: None,
         };
         let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
         let format = self.format.map(Format::from).or(by_name).unwrap_or(Format::Csv);

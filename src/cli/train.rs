@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use stancekit::data::Rejects;
-use stancekit::features::{Analyzer, DfBound, FeatureParams, TfidfParams};
+use stancekit::features::{DfBound, FeatureParams, TfidfParams};
 use stancekit::linear::{ClassWeights, Loss};
 use stancekit::model::WeightKind;
 use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, StreamTrainer, TrainParams, search, train_logged};
@@ -90,7 +90,16 @@ pub struct SettingArgs {
     /// Choose settings by cross-validation within the groups of the training data
     #[arg(long)]
     pub search: bool,
-    /// What the search maximises: macro-f1, accuracy, or mean F1 of some labels as in favor,against
+    /// Tune decision offsets on held-out folds for the metric; --search decides by itself
+    #[arg(long)]
+    pub offsets: bool,
+    /// Train on features scaled by their log-count ratios (NB-SVM)
+    #[arg(long)]
+    pub nb_svm: bool,
+    /// Count the classes of the lexicon of sentiment that comes with the program
+    #[arg(long)]
+    pub sentiment: bool,
+    /// What the search and the offsets maximise: macro-f1, accuracy, or mean F1 of some labels as in favor,against
     #[arg(long, value_name = "METRIC", default_value = "macro-f1", value_parser = metric)]
     pub metric: Metric,
     /// Let the other texts of a group, in order, speak for a text's label
@@ -163,7 +172,7 @@ fn metric(text: &str) -> Result<Metric, String> {
 impl Train {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let mut params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let mut params = self.settings.params(task.has_target())?;
         if let Some(path) = &self.card {
             params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         }
@@ -268,8 +277,12 @@ impl SettingArgs {
             let weight = self.lexicon_weight.unwrap_or(block.weight);
             params.features.blocks.push(TfidfParams { weight, ..block });
         }
+        if self.sentiment {
+            params.features.blocks.push(TfidfParams::sentiment());
+        }
         params.features.hash_bits = self.hash_bits.or(params.features.hash_bits);
-        let has_head_flag = self.algorithm.is_some() || self.cost.is_some() || self.balanced || self.eps.is_some();
+        let has_head_flag =
+            self.algorithm.is_some() || self.cost.is_some() || self.balanced || self.eps.is_some() || self.offsets || self.nb_svm;
         if has_head_flag && !params.heads.is_empty() {
             params.heads.iter_mut().for_each(|head| self.overrule(head));
         }
@@ -307,31 +320,23 @@ impl SettingArgs {
         }
         head.linear.c = self.cost.unwrap_or(head.linear.c);
         head.linear.eps = self.eps.unwrap_or(head.linear.eps);
+        if self.offsets {
+            head.decide_for = Some(self.metric.clone());
+        }
+        if self.nb_svm {
+            head.ratio_smoothing = Some(1.0);
+        }
         if self.balanced {
             head.linear.class_weights = ClassWeights::Balanced;
         }
     }
 
-    /// The grid of `--search`: the default one, or the features that flags name.
+    /// The search that `--search` asks for; features that flags or a settings file name are kept.
     pub fn grid(&self, params: &TrainParams) -> SearchParams {
         let mut grid = SearchParams { metric: self.metric.clone(), ..SearchParams::default() };
         grid.folds = if params.folds > 1 { params.folds } else { grid.folds };
         let names_features = self.word_ngrams.is_some() || self.char_ngrams.is_some() || self.settings.is_some();
-        if names_features {
-            grid.features = vec![params.features.clone()];
-        } else {
-            // Options beside the n-gram lengths hold for every candidate.
-            for features in &mut grid.features {
-                for block in &mut features.blocks {
-                    block.min_df = self.min_df.map_or(block.min_df, df_bound);
-                    block.negation |= self.negation;
-                    block.split_hashtags |= self.split_hashtags;
-                }
-                features.blocks.extend(
-                    params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned(),
-                );
-            }
-        }
+        grid.features = names_features.then(|| params.features.clone());
         grid
     }
 }

@@ -44,6 +44,29 @@ pub fn bootstrap(items: &[Item], n_classes: usize, mean_of: &[usize], n_samples:
         .collect()
 }
 
+/// Interval of any score of items by the same draws.
+pub fn interval_of(items: &[Item], n_samples: usize, seed: u64, score: impl Fn(&[Item], &[f64]) -> f64 + Sync) -> Interval {
+    let n_groups = items.iter().map(|i| i.group + 1).max().unwrap_or(0);
+    let of_sample = |sample| {
+        let times = draw(n_groups, seed, sample);
+        score(items, &items.iter().map(|i| times[i.group]).collect::<Vec<f64>>())
+    };
+    Interval::of((0..n_samples).into_par_iter().map(of_sample).collect())
+}
+
+/// 95 % interval of a share of `n`, of which `hits` were seen (Wilson, JASA 1927); from 0 to 1 where `n` is 0.
+pub fn binomial_interval(hits: usize, n: usize) -> Interval {
+    const Z: f64 = 1.959_963_984_540_054;
+    if n == 0 {
+        return Interval { low: 0.0, high: 1.0 };
+    }
+    let (share, n) = (hits as f64 / n as f64, n as f64);
+    let scale = 1.0 / (1.0 + Z * Z / n);
+    let middle = scale * (share + Z * Z / (2.0 * n));
+    let half = scale * Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Interval { low: middle - half, high: middle + half }
+}
+
 /// How often each group is drawn in one sample.
 pub(crate) fn draw(n_groups: usize, seed: u64, sample: usize) -> Vec<f64> {
     let mut random = Random::of_part(seed, sample as u64);
@@ -119,6 +142,13 @@ mod tests {
         let samples = bootstrap(&items, 2, &[], 200, 1);
         let interval = Interval::of(samples.iter().map(|s| s.accuracy).collect());
         assert!(interval.low <= 0.75 && 0.75 <= interval.high);
+    }
+
+    #[test]
+    fn the_binomial_interval_is_wilsons() {
+        // Newcombe, Statistics in Medicine 1998, table I: 81 of 263 gives 0.2553 to 0.3662.
+        let interval = binomial_interval(81, 263);
+        assert!((interval.low - 0.2553).abs() < 1e-4 && (interval.high - 0.3662).abs() < 1e-4, "{interval:?}");
     }
 
     #[test]

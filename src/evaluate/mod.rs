@@ -4,9 +4,11 @@
 //! nor is how they are printed.
 
 mod agreement;
+mod baseline;
 mod bootstrap;
 mod metrics;
 
 pub use agreement::{cohen_kappa, krippendorff_alpha, krippendorff_alpha_with_interval};
-pub use bootstrap::{Comparison, Interval, N_SAMPLES, bootstrap, compare};
+pub use baseline::SingleNgram;
+pub use bootstrap::{Comparison, Interval, N_SAMPLES, binomial_interval, bootstrap, compare, interval_of};
 pub use metrics::{ClassScores, ConfusionMatrix, Item, Scores, pair_labels, reliability};

@@ -10,8 +10,13 @@ use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
 use crate::text::Normalized;
 use crate::text::tokenize::{WordRule, for_each_word, lower_into, split_hashtag};
 
-/// Words this close to the target mention are "near".
-const NEAR_WORDS: usize = 4;
+/// Distances from the target mention, in words, within which a word is "near", with the marks of either side. Nested windows let a nearby word count more
+/// than a far one.
+const NEAR: [(usize, u64, u64); 3] = [(2, 6, 7), (4, MARK_NEAR_LEFT, MARK_NEAR_RIGHT), (8, 8, 9)];
+/// Pairs of words this close to it are counted too.
+const NEAR_PAIRS: usize = 6;
+/// The same for classes of a lexicon.
+const NEAR_CLASSES: [(usize, u64, u64); 3] = [(3, 10, 11), (6, 12, 13), (12, 14, 15)];
 /// Words of negation; scope runs to the next punctuation mark, at most [`NEGATION_SCOPE`] words on.
 const NEGATORS: [&str; 24] = [
     "not", "no", "never", "nor", "neither", "without", "cannot", "can't", "don't", "doesn't", "didn't", "won't", "wouldn't",
@@ -137,18 +142,16 @@ impl Extractor {
         }
         if let Some(lexicon) = &block.lexicon {
             let class = lexicon.class(span.first as usize);
-            return if span.mark == MARK_NEGATED { format!("lexicon(not {class})") } else { format!("lexicon({class})") };
+            let class = if span.end == 1 { format!("not {class}") } else { class.to_owned() };
+            return format!("{}({class})", if span.mark == 0 { "lexicon" } else { place_name(span.mark) });
         }
         let text = block.source(scratch);
         let words = &scratch.words[span.first as usize..span.end as usize];
         let name = words.iter().map(|w| &text[w.start as usize..w.end as usize]).collect::<Vec<_>>().join(" ");
         match span.mark {
+            0 => name,
             MARK_NEGATED => format!("not({name})"),
-            MARK_LEFT => format!("left({name})"),
-            MARK_RIGHT => format!("right({name})"),
-            MARK_NEAR_LEFT => format!("near_left({name})"),
-            MARK_NEAR_RIGHT => format!("near_right({name})"),
-            _ => name,
+            mark => format!("{}({name})", place_name(mark)),
         }
     }
 
@@ -183,7 +186,7 @@ impl Extractor {
             }
             Analyzer::Word => block.word_ngrams(scratch, |key| emit(key, Span { first: 0, end: 0, mark: 0 })),
             Analyzer::Target => block.target_words(target, scratch, emit),
-            Analyzer::Lexicon => block.lexicon_classes(scratch, emit),
+            Analyzer::Lexicon => block.lexicon_classes(target, scratch, emit),
         }
     }
 }
@@ -386,28 +389,34 @@ impl Block {
             if i == mention {
                 continue;
             }
-            let (side, near) = if i < mention { (MARK_LEFT, MARK_NEAR_LEFT) } else { (MARK_RIGHT, MARK_NEAR_RIGHT) };
+            let (side, is_left) = if i < mention { (MARK_LEFT, true) } else { (MARK_RIGHT, false) };
             let one = Span { first: i as u32, end: i as u32 + 1, mark: side };
             emit(hash::marked(word.key, side), one);
-            if i.abs_diff(mention) > NEAR_WORDS {
-                continue;
+            let distance = i.abs_diff(mention);
+            for (_, left, right) in NEAR.into_iter().filter(|(reach, ..)| distance <= *reach) {
+                let near = if is_left { left } else { right };
+                emit(hash::marked(word.key, near), Span { mark: near, ..one });
             }
-            emit(hash::marked(word.key, near), Span { mark: near, ..one });
-            if let Some(next) = words.get(i + 1) {
+            if let Some(next) = words.get(i + 1).filter(|_| distance <= NEAR_PAIRS) {
+                let near = if is_left { MARK_NEAR_LEFT } else { MARK_NEAR_RIGHT };
                 let pair = hash::append_word(word.key, next.key);
                 emit(hash::marked(pair, near), Span { first: i as u32, end: i as u32 + 2, mark: near });
             }
         }
     }
 
-    fn lexicon_classes(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+    /// Classes found in the text; where a mention is marked, also by side and distance.
+    fn lexicon_classes(&self, target: Option<(usize, usize)>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
         let NgramScratch { lowered, words, .. } = scratch;
         let Some(lexicon) = &self.lexicon else { return };
-        self.list_words(None, lowered, words);
+        let mention = self.list_words(target, lowered, words);
         let at = |i: usize| words.get(i).map(|w| &lowered[w.start as usize..w.end as usize]);
         let mut scope = Scope::default();
         for (first, word) in words.iter().enumerate() {
             let is_negated = self.negation_is_on() && scope.next(lowered, words, first, &self.negator_keys);
+            if mention == Some(first) {
+                continue;
+            }
             let here = (at(first).unwrap_or(""), word.key);
             lexicon.at(
                 here,
@@ -415,8 +424,11 @@ impl Block {
                 |class, key| {
                     let span = Span { first: class as u32, end: 0, mark: 0 };
                     emit(key, span);
+                    mention.iter().for_each(|&mention| emit_places(key, span, first, mention, &mut emit));
                     if is_negated {
-                        emit(hash::marked(key, MARK_NEGATED), Span { mark: MARK_NEGATED, ..span });
+                        let (key, span) = (hash::marked(key, MARK_NEGATED), Span { end: 1, ..span });
+                        emit(key, span);
+                        mention.iter().for_each(|&mention| emit_places(key, span, first, mention, &mut emit));
                     }
                 },
             );
@@ -466,6 +478,36 @@ impl Block {
                 }
             }
         }
+    }
+}
+
+/// What a mark says of a word's place, before the word.
+fn place_name(mark: u64) -> &'static str {
+    match mark {
+        MARK_LEFT => "left",
+        MARK_RIGHT => "right",
+        MARK_NEAR_LEFT => "near_left",
+        MARK_NEAR_RIGHT => "near_right",
+        6 => "left_2",
+        7 => "right_2",
+        8 => "left_8",
+        9 => "right_8",
+        10 => "left_3",
+        11 => "right_3",
+        12 => "left_6",
+        13 => "right_6",
+        14 => "left_12",
+        _ => "right_12",
+    }
+}
+
+/// Marks a class with the side of the mention that it stands on, and with each window that it stands in.
+fn emit_places(key: u64, span: Span, at: usize, mention: usize, emit: &mut impl FnMut(u64, Span)) {
+    let is_left = at < mention;
+    let windows = NEAR_CLASSES.into_iter().filter(|(reach, ..)| at.abs_diff(mention) <= *reach);
+    for (_, left, right) in windows.chain([(0, MARK_LEFT, MARK_RIGHT)]) {
+        let mark = if is_left { left } else { right };
+        emit(hash::marked(key, mark), Span { mark, ..span });
     }
 }
 
@@ -656,8 +698,27 @@ mod tests {
         assert_eq!(names(TfidfParams::words(1, 1), passage)[1..], ["praised", "i̇zmir"]);
         assert_eq!(
             names(TfidfParams::target(), passage),
-            ["right(praised)", "near_right(praised)", "near_right(praised i̇zmir)", "right(i̇zmir)", "near_right(i̇zmir)"]
+            [
+                "right(praised)",
+                "right_2(praised)",
+                "near_right(praised)",
+                "right_8(praised)",
+                "near_right(praised i̇zmir)",
+                "right(i̇zmir)",
+                "right_2(i̇zmir)",
+                "near_right(i̇zmir)",
+                "right_8(i̇zmir)"
+            ]
         );
+    }
+
+    #[test]
+    fn classes_of_a_lexicon_know_their_side_of_the_mention() {
+        let lexicon = TfidfParams::lexicon("class,terms\npraise,praise*\n").unwrap();
+        let passage = Passage { text: "They praised her", target: Some((13, 16)) };
+        let places = ["lexicon(praise)", "left_3(praise)", "left_6(praise)", "left_12(praise)", "left(praise)"];
+        assert_eq!(names(lexicon.clone(), passage), places);
+        assert_eq!(names(lexicon, "They never praised her".into()), ["lexicon(praise)", "lexicon(not praise)"]);
     }
 
     #[test]

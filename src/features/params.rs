@@ -8,6 +8,9 @@ use crate::text::tokenize::WordRule;
 /// Weight of a class found in a text, against n-gram blocks of length 1: the best of 0.1, 0.2, 0.3 and 0.4 in cross-validation on `datasets/diplomacy`.
 const LEXICON_WEIGHT: f32 = 0.2;
 
+/// The lexicon of [`TfidfParams::sentiment`].
+const SENTIMENT: &str = include_str!("../../datasets/lexicons/sentiment.csv");
+
 /// Longest term of a lexicon, in words.
 pub(crate) const MAX_TERM_WORDS: usize = 8;
 
@@ -177,6 +180,11 @@ impl TfidfParams {
         Ok(Self { analyzer: Analyzer::Lexicon, negation: true, lexicon, ..counted })
     }
 
+    /// The classes of the lexicon of sentiment that comes with the crate, `datasets/lexicons/sentiment.csv`; by side and distance where a text has a target.
+    pub fn sentiment() -> Self {
+        Self::lexicon(SENTIMENT).expect("a test reads the lexicon")
+    }
+
     /// Words by their place relative to the target mention.
     pub fn target() -> Self {
         Self { analyzer: Analyzer::Target, ..Self::words(1, 1) }
@@ -259,6 +267,12 @@ mod tests {
         params.validate().unwrap();
         let json = serde_json::to_string(&params).unwrap();
         assert_eq!(serde_json::from_str::<FeatureParams>(&json).unwrap(), params);
+    }
+
+    #[test]
+    fn the_lexicon_of_sentiment_is_legal() {
+        let block = TfidfParams::sentiment();
+        assert!(block.lexicon.len() > 10 && block.lexicon.iter().all(|class| !class.terms.is_empty()));
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn head(name: &str, labels: Vec<String>) -> HeadMeta {
         calibration: Calibration::none(n),
         offsets: vec![0.0; n],
         thresholds: Vec::new(),
+        single_ngram: None,
         counts: vec![0; n],
         labels,
     }

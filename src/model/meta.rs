@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::SingleNgram;
 use crate::features::FeatureParams;
 use crate::task::Task;
 use crate::train::HeadParams;
@@ -71,6 +72,9 @@ pub struct HeadMeta {
     pub thresholds: Vec<f64>,
     /// Training rows per label.
     pub counts: Vec<usize>,
+    /// The best rule of a single n-gram on the training rows, to compare scores with; none for heads with several labels per text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_ngram: Option<SingleNgram>,
 }
 
 /// From scores to probabilities: softmax of `scale` · score + `bias` over the classes, and for heads with several labels a logistic

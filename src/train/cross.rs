@@ -8,6 +8,7 @@ use crate::features::Features;
 use crate::labelled::Labelled;
 use crate::linear::cross_scores;
 use crate::model::Calibration;
+use crate::random::Random;
 use crate::task::Task;
 use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate, strongest_features, thresholds};
 
@@ -72,6 +73,44 @@ pub fn cross_validate(task: &Task, data: &Labelled, params: &TrainParams, n_fold
 ///
 /// As [`crate::train::train`].
 pub fn cross_validate_folds(task: &Task, data: &Labelled, params: &TrainParams, folds: &[usize]) -> Result<Vec<FoldScores>> {
+    cross_validate_some(task, data, params, folds, &vec![true; data.n_texts()])
+}
+
+/// Cross-validates on growing shares of the groups of each training part, the smaller within the larger: for each share the number of texts learnt from,
+/// on average, and the held-out predictions.
+///
+/// # Errors
+///
+/// As [`crate::train::train`].
+pub fn learning_curve(
+    task: &Task,
+    data: &Labelled,
+    params: &TrainParams,
+    n_folds: usize,
+    shares: &[f64],
+) -> Result<Vec<(usize, Vec<FoldScores>)>> {
+    let folds = data.folds(n_folds, params.seed)?;
+    let mut order: Vec<usize> = (0..data.n_groups()).collect();
+    Random::new(params.seed).shuffle(&mut order);
+    let mut rank = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(place, &group)| rank[group] = place);
+    let of_share = |share: &f64| {
+        let limit = (share * data.n_groups() as f64).ceil() as usize;
+        let is_kept: Vec<bool> = data.groups().iter().map(|&group| rank[group] < limit).collect();
+        let n_learnt = is_kept.iter().filter(|kept| **kept).count() * (n_folds - 1) / n_folds;
+        Ok((n_learnt, cross_validate_some(task, data, params, &folds, &is_kept)?))
+    };
+    shares.iter().map(of_share).collect()
+}
+
+/// Tests on whole folds, learns from those texts of the others that are kept.
+fn cross_validate_some(
+    task: &Task,
+    data: &Labelled,
+    params: &TrainParams,
+    folds: &[usize],
+    is_kept: &[bool],
+) -> Result<Vec<FoldScores>> {
     data.check_trainable(task)?;
     let n_folds = n_folds_of(folds);
     let passages = data.passages();
@@ -87,15 +126,23 @@ pub fn cross_validate_folds(task: &Task, data: &Labelled, params: &TrainParams, 
         })
         .collect();
     for fold in 0..n_folds {
-        let learnt: Vec<_> = passages.iter().zip(folds).filter(|(_, f)| **f != fold).map(|(p, _)| *p).collect();
+        let is_learnt = |text: usize| folds[text] != fold && is_kept[text];
+        let learnt: Vec<_> = (0..passages.len()).filter(|&text| is_learnt(text)).map(|text| passages[text]).collect();
         let mut features = Features::fit(&params.features, &learnt)?;
         let mut rows = features.transform(&passages);
         if let Some(limit) = params.pruned_size(&features) {
-            features = features.select(&strongest_features(task, data, &rows, params, limit, |text| folds[text] != fold)?)?;
+            features = features.select(&strongest_features(task, data, &rows, params, limit, is_learnt)?)?;
             rows = features.transform(&passages);
         }
         for (head, result) in results.iter_mut().enumerate() {
-            result.items.extend(fold_items(&HeadSet::new(head, task, data, &rows), params.for_head(head), params, folds, fold)?);
+            result.items.extend(fold_items(
+                &HeadSet::new(head, task, data, &rows),
+                params.for_head(head),
+                params,
+                folds,
+                fold,
+                is_kept,
+            )?);
         }
     }
     Ok(results)
@@ -107,8 +154,10 @@ fn fold_items(
     params: &TrainParams,
     folds: &[usize],
     fold: usize,
+    is_kept: &[bool],
 ) -> Result<Vec<Item>> {
-    let (held_out, learnt): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&i| folds[set.texts[i]] == fold);
+    let (held_out, mut learnt): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&i| folds[set.texts[i]] == fold);
+    learnt.retain(|&i| is_kept[set.texts[i]]);
     let linear = set.fit(head_params, &learnt)?;
     let n_classes = set.n_classes();
     let mut meta = set.plain_meta(Calibration::none(n_classes));
@@ -118,7 +167,9 @@ fn fold_items(
         let n_inner = n_folds_of(folds) - 1;
         let scores = held_out_scores(&inner, head_params, &inner_folds, n_inner)?;
         meta.calibration = calibrate(&inner, &scores, n_classes, params.context);
-        meta.thresholds = thresholds(&inner, &inner.judge(&scores, &meta), &meta);
+        let judged = inner.judge(&scores, &meta);
+        meta.thresholds = thresholds(&inner, &judged, &meta);
+        meta.offsets = inner.offsets(&judged, head_params)?;
     }
     let scores: Vec<Vec<f64>> = held_out.iter().map(|&i| set.scores(&linear, i)).collect();
     let held_out = set.subset(&held_out);

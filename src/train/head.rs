@@ -1,11 +1,13 @@
 //! The settings of one head's classifier, and which solver they choose.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
 use crate::linear::{LinearModel, LinearParams, Problem, Targets, fit, log_count_ratios, scale_columns};
 use crate::linear::{NaiveBayesKind, NaiveBayesParams, fit_naive_bayes, fit_softmax};
+use crate::train::Metric;
 
 /// The kind of classifier.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +34,14 @@ pub struct HeadParams {
     pub algorithm: Algorithm,
     /// Solver settings.
     pub linear: LinearParams,
-    /// Multiply features by their log-count ratios, smoothed by this (NB-SVM). Two-class one-vs-rest only. Default: off.
+    /// Multiply features by their log-count ratios, smoothed by this (NB-SVM): each class's output by ratios of its own. One-vs-rest with one label a text
+    /// only. Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_smoothing: Option<f64>,
+    /// Tune decision offsets on held-out probabilities for this score. Ignored by heads with several labels a text, and without folds. Default: off, the
+    /// likeliest label is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide_for: Option<Metric>,
 }
 
 impl HeadParams {
@@ -80,20 +87,49 @@ impl HeadParams {
             .help("build it with `--features linfa-baseline`"))
     }
 
-    /// NB-SVM: trains on scaled columns and multiplies the factors into the weights.
+    /// NB-SVM: trains each output on columns scaled by its ratios and multiplies them into the weights.
     fn fit_scaled(&self, problem: &Problem<'_>, smoothing: f64) -> Result<LinearModel> {
-        if problem.n_outputs() != 1 {
-            return Err(Error::parameter("log-count ratios need exactly two classes").found(problem.n_classes.to_string()));
-        }
         let ratios = log_count_ratios(problem, smoothing)?;
-        let rows = scale_columns(problem.rows, &ratios);
-        let mut model = fit(&Problem { rows: &rows, ..*problem }, &self.linear)?;
-        for (i, weight) in model.shared.iter_mut().enumerate() {
-            *weight *= ratios[i];
+        let Targets::Single(classes) = problem.targets else {
+            return Err(Error::parameter("log-count ratios need one label for each text"));
+        };
+        if problem.n_outputs() == 1 {
+            return self.fit_output(problem, &ratios);
         }
-        for (i, weight) in model.per_given.iter_mut().enumerate() {
-            *weight *= ratios[i % ratios.len()];
+        let outputs = (0..problem.n_classes)
+            .into_par_iter()
+            .map(|k| {
+                let of_output: Vec<f32> = ratios.iter().skip(k).step_by(problem.n_classes).copied().collect();
+                let is_class: Vec<u32> = classes.iter().map(|&c| u32::from(c as usize == k)).collect();
+                self.fit_output(&Problem { targets: Targets::Single(&is_class), n_classes: 2, ..*problem }, &of_output)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(side_by_side(&outputs))
+    }
+
+    fn fit_output(&self, problem: &Problem<'_>, ratios: &[f32]) -> Result<LinearModel> {
+        let rows = scale_columns(problem.rows, ratios);
+        let mut model = fit(&Problem { rows: &rows, ..*problem }, &self.linear)?;
+        for weights in [&mut model.shared, &mut model.per_given] {
+            weights.iter_mut().enumerate().for_each(|(i, weight)| *weight *= ratios[i % ratios.len()]);
         }
         Ok(model)
+    }
+}
+
+/// One model of the outputs of several models with one output each.
+fn side_by_side(outputs: &[LinearModel]) -> LinearModel {
+    fn interleave<T: Copy>(outputs: &[LinearModel], of: fn(&LinearModel) -> &[T]) -> Vec<T> {
+        (0..of(&outputs[0]).len()).flat_map(|i| outputs.iter().map(move |o| of(o)[i])).collect()
+    }
+    LinearModel {
+        n_classes: outputs.len(),
+        n_outputs: outputs.len(),
+        shared: interleave(outputs, |o| &o.shared),
+        per_given: interleave(outputs, |o| &o.per_given),
+        bias: interleave(outputs, |o| &o.bias),
+        bias_per_given: interleave(outputs, |o| &o.bias_per_given),
+        convergence: outputs.iter().flat_map(|o| o.convergence.iter().copied()).collect(),
+        ..outputs[0].clone()
     }
 }

@@ -5,20 +5,22 @@
 
 mod cross;
 mod head;
+mod offsets;
 mod search;
 mod stream;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use cross::{FoldScores, cross_validate, cross_validate_folds};
+pub use cross::{FoldScores, cross_validate, cross_validate_folds, learning_curve};
 pub use head::{Algorithm, HeadParams};
-pub use search::{Candidate, Metric, SearchParams, search};
+pub use offsets::Metric;
+pub use search::{Candidate, SearchParams, search};
 pub use stream::StreamTrainer;
 
 use crate::calibrate::{Judged, fit_presence};
 use crate::error::{Error, Result};
-use crate::evaluate::{Interval, Item, Scores, bootstrap, pair_labels};
+use crate::evaluate::{Interval, Item, Scores, SingleNgram, bootstrap, pair_labels};
 use crate::features::{FeatureParams, Features};
 use crate::labelled::{HeadCases, Labelled};
 use crate::linear::{LinearModel, Problem, Targets};
@@ -164,6 +166,7 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
         name: task.heads[head].name.clone(),
         params: head_params.clone(),
         counts: data.counts(head).into_values().collect(),
+        single_ngram: set.single_ngram(data),
         ..set.plain_meta(Calibration::none(n_classes))
     };
     let (mut nonconformity, mut scores) = (vec![Vec::new(); n_classes], Vec::new());
@@ -173,6 +176,7 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
         meta.calibration = calibrate(&set, &held_out, n_classes, params.context);
         let judged = set.judge(&held_out, &meta);
         meta.thresholds = thresholds(&set, &judged, &meta);
+        meta.offsets = set.offsets(&judged, &head_params)?;
         let items = set.items(&judged, &meta);
         nonconformity = nonconformity_scores(&set, &judged);
         scores = score_metas(&meta.name, &items, n_classes, params);
@@ -269,6 +273,7 @@ impl<'a> HeadSet<'a> {
             offsets: vec![0.0; self.n_classes()],
             thresholds: Vec::new(),
             counts: Vec::new(),
+            single_ngram: None,
         }
     }
 
@@ -314,6 +319,31 @@ impl<'a> HeadSet<'a> {
         judged
     }
 
+    /// Decision offsets tuned on what was made of every entry; zeros where none are wanted or the head has several labels a text.
+    fn offsets(&self, judged: &[Judged], params: &HeadParams) -> Result<Vec<f64>> {
+        let Some(metric) = params.decide_for.as_ref().filter(|_| !self.is_multiple) else {
+            return Ok(vec![0.0; self.n_classes()]);
+        };
+        let log_probabilities = log_probabilities(judged);
+        let rows: Vec<&[f64]> = log_probabilities.iter().map(Vec::as_slice).collect();
+        Ok(offsets::tune(&rows, &self.gold(), self.n_classes(), &self.goal(metric)?))
+    }
+
+    fn single_ngram(&self, data: &Labelled) -> Option<SingleNgram> {
+        let passages = data.passages();
+        let cases = self.texts.iter().zip(self.gold()).map(|(&text, class)| (passages[text].text, class));
+        (!self.is_multiple).then(|| SingleNgram::learn(cases, self.n_classes()))?
+    }
+
+    /// The class of every entry, where each has one.
+    fn gold(&self) -> Vec<usize> {
+        self.classes.iter().map(|classes| classes[0] as usize).collect()
+    }
+
+    fn goal(&self, metric: &Metric) -> Result<offsets::Goal> {
+        metric.goal(self.n_classes(), |name| self.class(name))
+    }
+
     /// One item per case; where a text may have several labels, true and predicted ones are paired.
     fn items(&self, judged: &[Judged], meta: &HeadMeta) -> Vec<Item> {
         let mut items = Vec::with_capacity(self.len());
@@ -329,6 +359,11 @@ impl<'a> HeadSet<'a> {
         }
         items
     }
+}
+
+/// Logarithms of probabilities, finite.
+fn log_probabilities(judged: &[Judged]) -> Vec<Vec<f64>> {
+    judged.iter().map(|j| j.probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect()).collect()
 }
 
 fn calibrate(set: &HeadSet<'_>, scores: &[Vec<f64>], n_classes: usize, with_context: bool) -> Calibration {

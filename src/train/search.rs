@@ -1,85 +1,93 @@
-//! The search of settings: cross-validation by group over a small grid, one rule for all data.
+//! The search of settings: one rule for all data, by cross-validation within the groups of the training data.
 //!
-//! For every candidate of features and class weights, each C of the path is scored on held-out groups, folds and Cs trained together from warm starts. The
-//! best mean score wins; among candidates within one standard error of nothing (no such rule is applied), ties go to the earlier candidate and the smaller C,
-//! which is the simpler one. The vocabulary is learnt from all training texts, without their labels.
+//! It starts from word 1–2-grams with character 2–5-grams (and the place of words where a mention is marked), a linear SVM and balanced classes, walks a path of
+//! C, and then takes one step after the other: other n-grams, the lexicon of sentiment, hashtags split, negation marked, other class weights, other
+//! weights of what is given, another loss, NB-SVM. At every step some values of C around the best so far are scored on held-out groups, all folds in one
+//! sweep from warm starts; a step is taken where it gains at least [`SearchParams::least_gain`], so that chance alone seldom moves it. Coordinates one at
+//! a time cost a tenth of the full grid. F1 is scored with decision offsets that are tuned on the other folds each. The vocabulary is learnt from all
+//! training texts, without their labels.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::Scores;
-use crate::features::{FeatureParams, Features, TfidfParams};
+use crate::features::{Analyzer, FeatureParams, Features, TfidfParams};
 use crate::labelled::Labelled;
-use crate::linear::ClassWeights;
-use crate::model::Calibration;
+use crate::linear::{ClassWeights, LinearParams, Loss};
+use crate::sparse::SparseRows;
 use crate::task::Task;
-use crate::train::cross::held_out_path;
-use crate::train::{HeadParams, HeadSet, TrainParams};
+use crate::train::cross::{held_out_path, held_out_scores};
+use crate::train::offsets::nested_score;
+use crate::train::{Algorithm, HeadParams, HeadSet, Metric, TrainParams, calibrate, log_probabilities, thresholds};
 
-/// What the search maximises.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Mean F1 over all classes.
-    #[default]
-    MacroF1,
-    /// Share of right labels.
-    Accuracy,
-    /// Mean F1 over these labels.
-    MeanF1(Vec<String>),
-}
+/// LIBLINEAR's own tolerance for dual solvers: enough to tell settings apart.
+const SEARCH_EPS: f64 = 0.1;
+/// Offsets are tuned for so many classes at most.
+const MAX_OFFSET_CLASSES: usize = 10;
+/// NB-SVM is tried for so many outputs at most: each is a problem of its own.
+const MAX_RATIO_OUTPUTS: usize = 4;
+/// Hashtags are split where one text in so many holds one.
+const HASHTAG_SHARE: usize = 50;
 
-/// The grid.
+/// Settings of the search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchParams {
-    /// Values of C, ascending.
+    /// Values of C of the first path, ascending.
     pub cs: Vec<f64>,
-    /// Feature settings, simplest first.
-    pub features: Vec<FeatureParams>,
-    /// Class weights.
-    pub class_weights: Vec<ClassWeights>,
-    /// Scales of the given part, for heads with a given.
-    pub given_scales: Vec<f32>,
+    /// Features to use; none lets the search choose them.
+    pub features: Option<FeatureParams>,
     /// Folds.
     pub folds: usize,
     /// What is maximised, for every head.
     pub metric: Metric,
+    /// A step is taken where the mean score of the heads that it changes grows by this at least.
+    pub least_gain: f64,
 }
 
 impl Default for SearchParams {
     fn default() -> Self {
-        let blocks = |words: Option<(u8, u8)>, chars: Option<(u8, u8)>| {
-            let words = words.map(|(a, b)| TfidfParams::words(a, b));
-            let chars = chars.map(|(a, b)| TfidfParams::chars(a, b));
-            FeatureParams { blocks: words.into_iter().chain(chars).collect(), hash_bits: None }
-        };
         Self {
-            cs: (-5..=2).map(|e| 2.0_f64.powi(e)).collect(),
-            features: vec![blocks(Some((1, 2)), None), blocks(Some((1, 2)), Some((2, 5))), blocks(Some((1, 3)), Some((2, 5)))],
-            class_weights: vec![ClassWeights::None, ClassWeights::Balanced],
-            given_scales: vec![0.5, 1.0],
+            cs: (-4..=2).step_by(2).map(|e| 2.0_f64.powi(e)).collect(),
+            features: None,
             folds: 5,
             metric: Metric::MacroF1,
+            least_gain: 0.001,
         }
     }
 }
 
-/// One point of the grid with its score.
+/// One setting with its score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
-    /// Position in the feature settings.
-    pub features: usize,
+    /// What was changed.
+    pub step: String,
     /// Name of the head.
     pub head: String,
-    /// Settings.
-    pub params: HeadParams,
+    /// Cost of an error.
+    pub c: f64,
     /// Held-out score.
     pub score: f64,
 }
 
-/// Chooses settings for every head and one feature setting for all: the one whose best heads have the best mean. Gives the parameters to train with and all
-/// candidates in the order in which they were tried.
+/// Where the search stands with one head.
+#[derive(Debug, Clone)]
+struct Best {
+    params: HeadParams,
+    score: f64,
+    /// The score without decision offsets.
+    plain: f64,
+}
+
+struct Search<'a> {
+    task: &'a Task,
+    data: &'a Labelled,
+    grid: &'a SearchParams,
+    folds: Vec<usize>,
+    tried: Vec<Candidate>,
+}
+
+/// Chooses settings for every head and one feature setting for all. Gives the parameters to train with and all candidates in the order in which they were tried.
 ///
 /// # Errors
 ///
@@ -87,70 +95,185 @@ pub struct Candidate {
 pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchParams) -> Result<(TrainParams, Vec<Candidate>)> {
     data.check_trainable(task)?;
     let folds = data.folds(grid.folds, params.seed)?;
+    let mut search = Search { task, data, grid, folds, tried: Vec::new() };
+    let mut features = grid.features.clone().unwrap_or_else(|| first_features(params));
     let passages = data.passages();
-    let mut tried = Vec::new();
-    let mut best: Option<(f64, TrainParams)> = None;
-    for (number, features) in grid.features.iter().enumerate() {
-        let (_, rows) = Features::fit_transform(features, &passages)?;
-        let (mut total, mut heads) = (0.0, Vec::new());
-        for head in 0..task.heads.len() {
-            let set = HeadSet::new(head, task, data, &rows);
-            let candidates = head_candidates(&set, &task.heads[head].name, number, params.for_head(head), &folds, grid)?;
-            let mut winner = &candidates[0];
-            for candidate in &candidates[1..] {
-                if candidate.score > winner.score {
-                    winner = candidate;
-                }
-            }
-            total += winner.score;
-            heads.push(winner.params.clone());
-            tried.extend(candidates);
-        }
-        if best.as_ref().is_none_or(|(score, _)| total > *score) {
-            best = Some((total, TrainParams { features: features.clone(), heads, ..params.clone() }));
-        }
-    }
-    let (_, chosen) = best.ok_or_else(|| Error::parameter("the search has no feature settings"))?;
-    Ok((chosen, tried))
-}
-
-fn head_candidates(
-    set: &HeadSet<'_>,
-    name: &str,
-    features: usize,
-    base: &HeadParams,
-    folds: &[usize],
-    grid: &SearchParams,
-) -> Result<Vec<Candidate>> {
-    let scales: &[f32] = if set.givens.is_some() { &grid.given_scales } else { &[1.0] };
-    let mut candidates = Vec::new();
-    for class_weights in &grid.class_weights {
-        for &given_scale in scales {
-            let mut params = base.clone();
-            params.linear.class_weights = class_weights.clone();
-            params.linear.given_scale = given_scale;
-            let by_c = held_out_path(set, &params, &grid.cs, folds)?;
-            for (&c, scores) in grid.cs.iter().zip(&by_c) {
-                let mut params = params.clone();
-                params.linear.c = c;
-                candidates.push(Candidate { features, head: name.to_owned(), params, score: score(set, scores, &grid.metric)? });
+    let (_, mut rows) = Features::fit_transform(&features, &passages)?;
+    let mut best = (0..task.heads.len()).map(|head| search.start(head, params, &rows)).collect::<Result<Vec<_>>>()?;
+    if grid.features.is_none() {
+        for (step, changed) in FEATURE_STEPS {
+            let Some(next) = changed(&features, data) else { continue };
+            let (_, next_rows) = Features::fit_transform(&next, &passages)?;
+            let found = (0..best.len())
+                .map(|head| search.around(step, head, &next_rows, &best[head].params, &[0.5, 1.0, 2.0]))
+                .collect::<Result<Vec<_>>>()?;
+            let mean = |bests: &[Best]| bests.iter().map(|b| b.score).sum::<f64>() / bests.len() as f64;
+            if mean(&found) >= mean(&best) + grid.least_gain {
+                (features, rows, best) = (next, next_rows, found);
             }
         }
     }
-    Ok(candidates)
+    for (head, best) in best.iter_mut().enumerate() {
+        let set = HeadSet::new(head, task, data, &rows);
+        for (step, changed, factors) in HEAD_STEPS {
+            let Some(next) = changed(&best.params, &set) else { continue };
+            let found = search.around(step, head, &rows, &next, factors)?;
+            if found.score >= best.score + grid.least_gain {
+                *best = found;
+            }
+        }
+        let keeps_offsets = best.score > best.plain;
+        best.params.decide_for = best.params.decide_for.take().filter(|_| keeps_offsets);
+        best.params.linear.eps = params.for_head(head).linear.eps;
+    }
+    let heads = best.into_iter().map(|b| b.params).collect();
+    Ok((TrainParams { features, heads, ..params.clone() }, search.tried))
 }
 
-fn score(set: &HeadSet<'_>, scores: &[Vec<f64>], metric: &Metric) -> Result<f64> {
-    let n_classes = set.n_classes();
-    let meta = set.plain_meta(Calibration::none(n_classes));
-    let items = set.items(&set.judge(scores, &meta), &meta);
-    let weights = vec![1.0; items.len()];
-    Ok(match metric {
-        Metric::MacroF1 => Scores::new(&items, &weights, n_classes, &[]).macro_f1,
-        Metric::Accuracy => Scores::new(&items, &weights, n_classes, &[]).accuracy,
-        Metric::MeanF1(names) => {
-            let classes = names.iter().map(|n| set.class(n)).collect::<Result<Vec<_>>>()?;
-            Scores::new(&items, &weights, n_classes, &classes).mean_f1
+/// Word and character n-grams, and the blocks that the parameters bring beside them.
+fn first_features(params: &TrainParams) -> FeatureParams {
+    let others = params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned();
+    let template = params.features.blocks.iter().find(|b| b.analyzer == Analyzer::Word);
+    let mut blocks = vec![TfidfParams::words(1, 2), TfidfParams::chars(2, 5)];
+    for block in &mut blocks {
+        // Options beside the lengths of n-grams are the user's.
+        if let Some(template) = template {
+            block.min_df = template.min_df;
+            block.max_df = template.max_df;
+            block.negation = template.negation;
+            block.split_hashtags = template.split_hashtags;
         }
-    })
+    }
+    FeatureParams { blocks: blocks.into_iter().chain(others).collect(), hash_bits: params.features.hash_bits }
+}
+
+type FeatureStep = fn(&FeatureParams, &Labelled) -> Option<FeatureParams>;
+
+/// Changes of the features, in the order in which they are tried; none where a change makes no sense.
+const FEATURE_STEPS: &[(&str, FeatureStep)] = &[
+    ("words 1-2 alone", |f, _| without(f, Analyzer::CharWb)),
+    ("characters 2-5 alone", |f, _| without(f, Analyzer::Word)),
+    ("words 1-3", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && b.ngrams == (1, 2), |b| b.ngrams = (1, 3))),
+    ("lexicon of sentiment", |f, _| {
+        let is_new = f.hash_bits.is_none() && f.blocks.iter().all(|b| b.analyzer != Analyzer::Lexicon);
+        is_new.then(|| FeatureParams {
+            blocks: f.blocks.iter().cloned().chain([TfidfParams::sentiment()]).collect(),
+            hash_bits: None,
+        })
+    }),
+    ("lexicon with half the weight", |f, _| edit(f, |b| b.analyzer == Analyzer::Lexicon, |b| b.weight *= 0.5)),
+    ("hashtags split", |f, data| {
+        let n_tagged = data.passages().iter().filter(|p| p.text.contains('#')).count();
+        let is_worth_it = n_tagged * HASHTAG_SHARE >= data.n_texts();
+        is_worth_it.then(|| edit(f, |b| b.analyzer != Analyzer::Target && !b.split_hashtags, |b| b.split_hashtags = true))?
+    }),
+    ("negation marked", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && !b.negation, |b| b.negation = true)),
+];
+
+type HeadStep = fn(&HeadParams, &HeadSet<'_>) -> Option<HeadParams>;
+
+/// Changes of a head, and the factors on C that are tried with each.
+const HEAD_STEPS: &[(&str, HeadStep, &[f64])] = &[
+    ("class weights none", |p, _| Some(linear(p, |l| l.class_weights = ClassWeights::None)), &[1.0, 2.0]),
+    ("given half", |p, set| set.givens.is_some().then(|| linear(p, |l| l.given_scale = 0.5)), &[1.0, 2.0]),
+    ("given double", |p, set| set.givens.is_some().then(|| linear(p, |l| l.given_scale = 2.0)), &[0.25, 0.5, 1.0]),
+    ("logistic loss", |p, _| Some(linear(p, |l| l.loss = Loss::Logistic)), &[4.0, 16.0]),
+    (
+        "NB-SVM",
+        |p, set| {
+            let is_small = set.n_classes() <= MAX_RATIO_OUTPUTS && !set.is_multiple;
+            is_small.then(|| HeadParams { ratio_smoothing: Some(1.0), ..p.clone() })
+        },
+        &[0.25, 1.0],
+    ),
+    ("finer C", |p, _| Some(p.clone()), &[0.7, 1.4]),
+];
+
+/// The features without a kind of block; none where there would be none left of words and characters.
+fn without(features: &FeatureParams, analyzer: Analyzer) -> Option<FeatureParams> {
+    let blocks: Vec<TfidfParams> = features.blocks.iter().filter(|b| b.analyzer != analyzer).cloned().collect();
+    let has_ngrams = blocks.iter().any(|b| matches!(b.analyzer, Analyzer::Word | Analyzer::CharWb));
+    (has_ngrams && blocks.len() < features.blocks.len()).then(|| FeatureParams { blocks, hash_bits: features.hash_bits })
+}
+
+/// The features with some blocks edited; none where there is no such block.
+fn edit(features: &FeatureParams, wanted: fn(&TfidfParams) -> bool, edit: fn(&mut TfidfParams)) -> Option<FeatureParams> {
+    let mut features = features.clone();
+    let mut wanted: Vec<&mut TfidfParams> = features.blocks.iter_mut().filter(|b| wanted(b)).collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    wanted.iter_mut().for_each(|block| edit(block));
+    Some(features)
+}
+
+fn linear(params: &HeadParams, edit: fn(&mut LinearParams)) -> HeadParams {
+    let mut params = params.clone();
+    edit(&mut params.linear);
+    params
+}
+
+impl Search<'_> {
+    /// The first path of a head.
+    fn start(&mut self, head: usize, params: &TrainParams, rows: &SparseRows) -> Result<Best> {
+        let set = HeadSet::new(head, self.task, self.data, rows);
+        let mut first = params.for_head(head).clone();
+        first.linear.eps = SEARCH_EPS;
+        first.linear.class_weights = ClassWeights::Balanced;
+        let has_offsets = self.grid.metric != Metric::Accuracy && set.n_classes() <= MAX_OFFSET_CLASSES && !set.is_multiple;
+        first.decide_for = has_offsets.then(|| self.grid.metric.clone());
+        let best = self.best_of("start", &set, head, &first, &self.grid.cs)?;
+        let near = self.around("start", head, rows, &best.params, &[0.5, 2.0])?;
+        Ok(if near.score > best.score { near } else { best })
+    }
+
+    /// The best of some factors on the head's C.
+    fn around(&mut self, step: &str, head: usize, rows: &SparseRows, params: &HeadParams, factors: &[f64]) -> Result<Best> {
+        let set = HeadSet::new(head, self.task, self.data, rows);
+        let cs: Vec<f64> = factors.iter().map(|factor| factor * params.linear.c).collect();
+        self.best_of(step, &set, head, params, &cs)
+    }
+
+    fn best_of(&mut self, step: &str, set: &HeadSet<'_>, head: usize, params: &HeadParams, cs: &[f64]) -> Result<Best> {
+        let at = |c: f64| HeadParams { linear: LinearParams { c, ..params.linear.clone() }, ..params.clone() };
+        let by_c = if params.algorithm == Algorithm::OneVsRest && params.ratio_smoothing.is_none() {
+            held_out_path(set, params, cs, &self.folds)?
+        } else {
+            cs.iter().map(|&c| held_out_scores(set, &at(c), &self.folds, self.grid.folds)).collect::<Result<_>>()?
+        };
+        let mut best: Option<Best> = None;
+        for (&c, scores) in cs.iter().zip(&by_c) {
+            let (plain, score) = self.scores(set, scores, params.decide_for.is_some())?;
+            self.tried.push(Candidate { step: step.to_owned(), head: self.task.heads[head].name.clone(), c, score });
+            if best.as_ref().is_none_or(|best| score > best.score) {
+                best = Some(Best { params: at(c), score, plain });
+            }
+        }
+        best.ok_or_else(|| crate::Error::parameter("the search has no value of C"))
+    }
+
+    /// The score without decision offsets, and with them.
+    fn scores(&self, set: &HeadSet<'_>, scores: &[Vec<f64>], has_offsets: bool) -> Result<(f64, f64)> {
+        let n_classes = set.n_classes();
+        let mut meta = set.plain_meta(calibrate(set, scores, n_classes, false));
+        let judged = set.judge(scores, &meta);
+        meta.thresholds = thresholds(set, &judged, &meta);
+        let items = set.items(&judged, &meta);
+        let weights = vec![1.0; items.len()];
+        let plain = match &self.grid.metric {
+            Metric::MacroF1 => Scores::new(&items, &weights, n_classes, &[]).macro_f1,
+            Metric::Accuracy => Scores::new(&items, &weights, n_classes, &[]).accuracy,
+            Metric::MeanF1(names) => {
+                let classes = names.iter().map(|n| set.class(n)).collect::<Result<Vec<_>>>()?;
+                Scores::new(&items, &weights, n_classes, &classes).mean_f1
+            }
+        };
+        if !has_offsets {
+            return Ok((plain, plain));
+        }
+        let log_probabilities = log_probabilities(&judged);
+        let rows: Vec<&[f64]> = log_probabilities.iter().map(Vec::as_slice).collect();
+        let folds: Vec<usize> = set.texts.iter().map(|&text| self.folds[text]).collect();
+        Ok((plain, nested_score(&rows, &set.gold(), &folds, n_classes, &set.goal(&self.grid.metric)?)))
+    }
 }

@@ -244,6 +244,7 @@ impl StreamTrainer {
             calibration: Calibration::none(n_classes),
             offsets: vec![0.0; n_classes],
             thresholds: Vec::new(),
+            single_ngram: None,
             counts,
         };
         Ok((meta, linear))
