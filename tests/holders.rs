@@ -110,7 +110,24 @@ fn spans_point_to_the_holder_or_to_its_earlier_mention() {
 #[test]
 fn any_text_is_read_without_error() {
     let classifier = Classifier::builtin();
-    for text in ["\"", "“", "”", "„»«", "'s", "’", "\"We will not", "- ", "a\u{0}b", "India's", "the", "U.S.", "…", "His", "; ; ,", "भारत ने कहा"] {
+    for text in [
+        "\"",
+        "“",
+        "”",
+        "„»«",
+        "'s",
+        "’",
+        "\"We will not",
+        "- ",
+        "a\u{0}b",
+        "India's",
+        "the",
+        "U.S.",
+        "…",
+        "His",
+        "; ; ,",
+        "भारत ने कहा",
+    ] {
         let article = Text { text: text.to_owned(), ..Text::default() };
         classifier.classify(&article, &mut classifier.scratch());
     }

@@ -100,7 +100,8 @@ impl HolderScores {
         self.n_right += usize::from(same_party(name, &gold.name));
         self.n_written_alike += usize::from(same_name(name, &gold.name));
         self.n_mode += usize::from(found.mode.as_str() == gold.mode);
-        self.n_via += usize::from(same_party(found.holder.as_ref().and_then(|h| h.via.as_deref()).unwrap_or_default(), &gold.via));
+        self.n_via +=
+            usize::from(same_party(found.holder.as_ref().and_then(|h| h.via.as_deref()).unwrap_or_default(), &gold.via));
         self.span_predicted += usize::from(found.span.is_some());
         self.span_gold += usize::from(gold.span.is_some());
         self.span_hits += usize::from(overlaps(found.span, gold.span));

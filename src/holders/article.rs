@@ -190,7 +190,14 @@ impl Article {
     }
 
     /// Parties that the article gives.
-    fn add_context(&self, mention: &Mention, is_anaphor: bool, sentence_first: Option<&Reading>, gazetteer: &Gazetteer, readings: &mut Readings) {
+    fn add_context(
+        &self,
+        mention: &Mention,
+        is_anaphor: bool,
+        sentence_first: Option<&Reading>,
+        gazetteer: &Gazetteer,
+        readings: &mut Readings,
+    ) {
         let of = |p: &Party| (p.name.clone(), p.span);
         let latest = |states: &[&Party]| (0..states.len()).max_by_key(|&i| states[i].span.1);
         let most = |states: &[&Party]| (0..states.len()).rev().max_by_key(|&i| states[i].count);

@@ -156,7 +156,8 @@ fn for_each_sentence(text: &AttributedText, gazetteer: &Gazetteer, mut f: impl F
         let (start, text_of) = (sentence.start, sentence.of(&text.text));
         let tokens = tokens(text_of, &quotes(text_of), gazetteer);
         let gold = [&text.sources, &text.cues].map(|spans| {
-            let mut here: Vec<Span> = spans.iter().filter_map(|&(s, e)| token_span(&tokens, s.checked_sub(start)?, e - start)).collect();
+            let mut here: Vec<Span> =
+                spans.iter().filter_map(|&(s, e)| token_span(&tokens, s.checked_sub(start)?, e - start)).collect();
             here.sort_unstable();
             here.dedup();
             // Of two spans that overlap the longer one counts, so that a path of labels can hold both sides.
@@ -198,7 +199,12 @@ fn quoting(tokens: &[Token<'_>]) -> usize {
 }
 
 /// Phrases beside verbs that `is_cue` accepts, and "according to".
-fn beside(sentence: &str, tokens: &[Token<'_>], gazetteer: &Gazetteer, is_cue: impl Fn(&Token<'_>, usize) -> bool) -> [Vec<Span>; 2] {
+fn beside(
+    sentence: &str,
+    tokens: &[Token<'_>],
+    gazetteer: &Gazetteer,
+    is_cue: impl Fn(&Token<'_>, usize) -> bool,
+) -> [Vec<Span>; 2] {
     let all = mentions(sentence, tokens, &[], gazetteer);
     let (mut sources, mut cues) = (Vec::new(), Vec::new());
     for (at, token) in tokens.iter().enumerate() {
@@ -209,7 +215,8 @@ fn beside(sentence: &str, tokens: &[Token<'_>], gazetteer: &Gazetteer, is_cue: i
         }
         let before = |m: &&Mention| m.words.1 < at && at - m.words.1 <= REACH;
         let after = |m: &&Mention| m.words.0 > at && m.words.0 - at <= REACH;
-        let speaker = if is_according { all.iter().find(after) } else { all.iter().rev().find(before).or(all.iter().find(after)) };
+        let speaker =
+            if is_according { all.iter().find(after) } else { all.iter().rev().find(before).or(all.iter().find(after)) };
         if let Some(speaker) = speaker {
             sources.push(speaker.words);
             cues.push((at, at + usize::from(is_according)));
@@ -230,7 +237,11 @@ mod tests {
 
     fn text(text: &str, source: &str, cue: &str) -> AttributedText {
         let span = |part: &str| text.find(part).map(|i| (i, i + part.len()));
-        AttributedText { text: text.to_owned(), sources: span(source).into_iter().collect(), cues: span(cue).into_iter().collect() }
+        AttributedText {
+            text: text.to_owned(),
+            sources: span(source).into_iter().collect(),
+            cues: span(cue).into_iter().collect(),
+        }
     }
 
     #[test]

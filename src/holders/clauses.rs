@@ -18,7 +18,10 @@ pub(crate) fn clauses(sentence: &str, gazetteer: &Gazetteer) -> Vec<(usize, usiz
     for at in 1..tokens.len() {
         let Some(next) = break_at(&tokens, at) else { continue };
         // Behind a comma the part must begin with its party; else "India, and the price, rose" would fall apart.
-        if is_position(&tokens[first..at], gazetteer) && begins_with_party(&tokens[next..], gazetteer) && is_position(&tokens[next..], gazetteer) {
+        if is_position(&tokens[first..at], gazetteer)
+            && begins_with_party(&tokens[next..], gazetteer)
+            && is_position(&tokens[next..], gazetteer)
+        {
             parts.push((tokens[first].start, tokens[at - 1].end));
             first = next;
         }
@@ -73,7 +76,10 @@ mod tests {
     #[test]
     fn two_positions_are_two_parts() {
         assert_eq!(parts("India demanded a ban; Pakistan refused it."), ["India demanded a ban", "Pakistan refused it."]);
-        assert_eq!(parts("Cairo rejected the offer, but Khartoum welcomed it."), ["Cairo rejected the offer", "Khartoum welcomed it."]);
+        assert_eq!(
+            parts("Cairo rejected the offer, but Khartoum welcomed it."),
+            ["Cairo rejected the offer", "Khartoum welcomed it."]
+        );
         assert_eq!(parts("Riyadh backs the plan while Tehran opposes it").len(), 2);
         assert_eq!(parts("Turkey shelled the hills, and Syria vowed to answer.").len(), 2);
     }

@@ -135,7 +135,14 @@ impl Gazetteer {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&tables.patterns)
             .map_err(|e| Error::input("the gazetteer is too large").caused_by(e))?;
-        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, demonyms: tables.demonyms, offices: offices()?, verbs: verbs()? })
+        Ok(Self {
+            automaton,
+            entries: tables.entries,
+            parties: tables.parties,
+            demonyms: tables.demonyms,
+            offices: offices()?,
+            verbs: verbs()?,
+        })
     }
 
     /// Names in the text, leftmost longest, whole words only.

@@ -22,6 +22,8 @@ const DECAY: f32 = 3e-4;
 const FOLDS: usize = 5;
 /// Ranker facts seen less often are dropped.
 const LEAST_COUNT: u32 = 2;
+/// Ranker facts with smaller weights are dropped when training is over.
+const LEAST_WEIGHT: f32 = 0.02;
 pub(crate) const SEED: u64 = 1;
 /// Name of the tagger's spans.
 pub(crate) const SPAN: &str = "H";
@@ -83,7 +85,8 @@ fn add_choices(
         let sentence = read(gazetteer, tagger, text, offset, *is_headline, &mut article);
         let mut taken: Vec<(String, String)> = Vec::new();
         for gold in statements {
-            let names: Vec<String> = taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| name.clone()).collect();
+            let names: Vec<String> =
+                taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| name.clone()).collect();
             let view = sentence.view(gazetteer, &article, &gold.topic, &gold.stance, &names);
             let candidates = view.candidates();
             let right = right_candidates(&sentence, &view, &candidates, gold);
@@ -109,12 +112,7 @@ fn add_choices(
 }
 
 /// Which candidates are right: those at the labelled span with the labelled name; where none has the name, those at the span.
-fn right_candidates(
-    sentence: &Sentence<'_>,
-    view: &View<'_>,
-    candidates: &[Candidate],
-    gold: &LabelledHolder,
-) -> Vec<bool> {
+fn right_candidates(sentence: &Sentence<'_>, view: &View<'_>, candidates: &[Candidate], gold: &LabelledHolder) -> Vec<bool> {
     let is_there = |c: &Candidate| match (c, gold.span) {
         (Candidate::Nobody, _) => gold.name.is_empty(),
         (_, _) if gold.name.is_empty() => false,
@@ -175,7 +173,7 @@ fn fit(choices: &[Choice], interner: Interner) -> Weights {
             }
         }
     }
-    Weights::new(interner.names(), &weights, 1, 1e-3)
+    Weights::new(interner.names(), &weights, 1, LEAST_WEIGHT)
 }
 
 fn softmax(scores: &mut [f32]) {

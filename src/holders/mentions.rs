@@ -61,18 +61,8 @@ const OWNERS: [&str; 5] = ["its", "his", "her", "their", "our"];
 const PRONOUNS: [&str; 9] = ["he", "she", "they", "it", "we", "i", "his", "their", "both"];
 const COUNTRY_WORDS: [&str; 10] =
     ["country", "nation", "kingdom", "republic", "island", "group", "bloc", "capital", "sultanate", "emirate"];
-const PAIR_WORDS: [&str; 10] = [
-    "sides",
-    "governments",
-    "capitals",
-    "countries",
-    "neighbours",
-    "neighbors",
-    "parties",
-    "states",
-    "delegations",
-    "nations",
-];
+const PAIR_WORDS: [&str; 10] =
+    ["sides", "governments", "capitals", "countries", "neighbours", "neighbors", "parties", "states", "delegations", "nations"];
 /// Capitalised because they open a sentence, not because they name something.
 const OPENERS: &str = " a after all although an and any as asked at before but by despite even for from he her here his how however i if in it its last later \
     meanwhile most neither no nobody none not nothing now of on once one only or our several she since so some that the their there they this to what when \
@@ -90,12 +80,7 @@ fn is_among(list: &str, word: &str) -> bool {
 }
 
 /// All phrases of a sentence, in order; `tagged` are the tagger's spans, first and last token, and win where they overlap others.
-pub(crate) fn mentions(
-    sentence: &str,
-    tokens: &[Token<'_>],
-    tagged: &[(usize, usize)],
-    gazetteer: &Gazetteer,
-) -> Vec<Mention> {
+pub(crate) fn mentions(sentence: &str, tokens: &[Token<'_>], tagged: &[(usize, usize)], gazetteer: &Gazetteer) -> Vec<Mention> {
     let mut found = Vec::new();
     let mut next_tagged = tagged.iter().peekable();
     let mut at = 0;
@@ -149,7 +134,8 @@ fn chunk(sentence: &str, tokens: &[Token<'_>], at: usize, free: Range<usize>) ->
 
 /// Where people who are named by a place end: "growers in the delta" before a verb.
 fn place_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
-    let people = tokens[last].office == Some(Office::OwnBody) && !tokens[last].is_capital || last == 0 && tokens[0].office == Some(Office::OwnBody);
+    let people = tokens[last].office == Some(Office::OwnBody) && !tokens[last].is_capital
+        || last == 0 && tokens[0].office == Some(Office::OwnBody);
     let is_place = people && tokens.get(last + 1).is_some_and(|t| matches!(t.text, "in" | "of" | "from" | "on" | "along"));
     let end = (last + 2..limit.min(last + 7)).find(|&i| tokens[i].verb.is_some() || tokens[i].is_mark).filter(|_| is_place)?;
     (tokens[end].verb.is_some() && end > last + 2).then_some(end - 1)
@@ -188,7 +174,11 @@ fn continues(tokens: &[Token<'_>], first: usize, last: usize, sentence: &str) ->
         "the" => matches!(here.text, "of" | "for"),
         "de" | "al" | "bin" | "da" | "von" | "van" => after.is_some_and(|w| w.is_capital),
         "and" => {
-            here.is_capital && here.hit.is_none() && here.office.is_none() && after.is_some_and(|w| w.office.is_some()) && last > first
+            here.is_capital
+                && here.hit.is_none()
+                && here.office.is_none()
+                && after.is_some_and(|w| w.office.is_some())
+                && last > first
         }
         // One lower-case word between a party and its office: "Kenyan water minister".
         lower => {
@@ -225,7 +215,8 @@ pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: 
     let end = inside.last().map_or(0, |t| t.start + super::tokens::bare(&sentence[t.start..t.end]).len());
     let text = sentence[inside[core].start..end.max(inside[core].start)].to_owned();
     // The head is before "of", "in", "from": "officials in the Indian capital", "the chief of Hamas".
-    let head_end = inside.iter().position(|t| matches!(t.text, "of" | "in" | "from" | "on" | "at" | "for")).unwrap_or(inside.len());
+    let head_end =
+        inside.iter().position(|t| matches!(t.text, "of" | "in" | "from" | "on" | "at" | "for")).unwrap_or(inside.len());
     let is_party = |t: &&Token<'_>| t.hit.is_some_and(|h| gazetteer.kind(h.party) != PartyKind::Place);
     let hit = inside[..head_end].iter().rev().find(is_party).or(inside.iter().find(is_party)).and_then(|t| t.hit);
     let office = inside[..head_end].iter().rev().find_map(|t| t.office).or(inside.iter().rev().find_map(|t| t.office));
@@ -239,7 +230,9 @@ pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: 
     let is_alone = inside.len() <= 3;
     let lower_first = inside[0].lower.as_ref();
     let last_lower = inside[inside.len() - 1].lower.as_ref();
-    let kind = if is_alone && PAIR_WORDS.contains(&last_lower) && matches!(lower_first, "both" | "the" | "two") || lower_first == "both" && is_alone {
+    let kind = if is_alone && PAIR_WORDS.contains(&last_lower) && matches!(lower_first, "both" | "the" | "two")
+        || lower_first == "both" && is_alone
+    {
         MentionKind::Both
     } else if inside.len() == 1 && PRONOUNS.contains(&lower_first)
         || is_alone && lower_first == "the" && COUNTRY_WORDS.contains(&last_lower) && hit.is_none()
@@ -266,7 +259,8 @@ pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: 
         body: body(sentence, inside, first),
         person: person(sentence, inside, first),
         surname,
-        is_possessive: inside[inside.len() - 1].is_possessive || kind == MentionKind::Pronoun && matches!(lower_first, "his" | "their"),
+        is_possessive: inside[inside.len() - 1].is_possessive
+            || kind == MentionKind::Pronoun && matches!(lower_first, "his" | "their"),
         pattern: pattern(inside, first, gazetteer),
         is_owned,
         is_tagged: false,
@@ -321,14 +315,19 @@ fn body(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<String> {
     if first == 0 && office == 1 {
         return None;
     }
-    (office > from && (from..office).all(|i| inside[i].is_capital || inside[i].is_mark || matches!(inside[i].text, "of" | "and" | "for")))
-        .then(|| text(from, office - 1))
-        .flatten()
+    (office > from
+        && (from..office).all(|i| inside[i].is_capital || inside[i].is_mark || matches!(inside[i].text, "of" | "and" | "for")))
+    .then(|| text(from, office - 1))
+    .flatten()
 }
 
 /// The name of a person or of a body behind its description: the first run of two or more unknown capitalised words, else the last run.
 fn person(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<String> {
-    let is_part = |i: usize| inside[i].hit.is_none() && (inside[i].office.is_none() || i > 0 && inside[i - 1].is_capital) && is_name(&inside[i], first + i);
+    let is_part = |i: usize| {
+        inside[i].hit.is_none()
+            && (inside[i].office.is_none() || i > 0 && inside[i - 1].is_capital)
+            && is_name(&inside[i], first + i)
+    };
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for i in (0..inside.len()).filter(|&i| is_part(i)) {
         match runs.last_mut() {

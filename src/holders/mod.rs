@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use article::Article;
 pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
-pub use names::{same_name, same_party};
+pub use names::{party_key, same_name, same_party};
 pub use store::train;
 
 use article::Reading;
@@ -156,7 +156,13 @@ impl HolderFinder {
     }
 
     /// The other party of a holder that is one of two: "India and Pakistan agreed", "both sides".
-    pub fn find_partner(&self, sentence: &mut Sentence<'_>, holder: &Holder, topic: &str, article: &mut Article) -> Option<Holder> {
+    pub fn find_partner(
+        &self,
+        sentence: &mut Sentence<'_>,
+        holder: &Holder,
+        topic: &str,
+        article: &mut Article,
+    ) -> Option<Holder> {
         let partner = sentence.partner(holder)?;
         if sentence.taken.iter().any(|(t, name)| t == topic && *name == sentence.readings[partner.0][partner.1].name) {
             return None;
@@ -242,13 +248,17 @@ impl Sentence<'_> {
         let is_reported = self.tokens[says].verb == Some(VerbKind::Say) && !self.tokens[says].is_quoted;
         let is_acting = self.tokens.get(self.mentions[m].words.1 + 1).is_some_and(|t| t.verb.is_some());
         let reporter = self.mentions[..m].iter().position(|mention| mention.words.1 + 1 == says)?;
-        let party = self.readings[reporter].first().filter(|r| r.name != name && self.mentions[reporter].kind == MentionKind::Party)?;
+        let party =
+            self.readings[reporter].first().filter(|r| r.name != name && self.mentions[reporter].kind == MentionKind::Party)?;
         (is_reported && is_acting).then(|| party.name.clone())
     }
 
     /// Phrase and reading of the other of two parties.
     fn partner(&self, holder: &Holder) -> Option<(usize, usize)> {
-        let m = self.readings.iter().position(|readings| readings.iter().any(|r| r.span == holder.span && names::tidy(&r.name) == holder.name))?;
+        let m = self
+            .readings
+            .iter()
+            .position(|readings| readings.iter().any(|r| r.span == holder.span && names::tidy(&r.name) == holder.name))?;
         if self.mentions[m].kind == MentionKind::Both {
             return self.readings[m].iter().position(|r| r.is_party() && names::tidy(&r.name) != holder.name).map(|r| (m, r));
         }
@@ -261,4 +271,3 @@ impl Sentence<'_> {
         (is_pair && is_subject && is_party(&self.mentions[m]) && is_party(next)).then_some((m + 1, 0))
     }
 }
-

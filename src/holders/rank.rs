@@ -180,7 +180,8 @@ impl View<'_> {
     /// The verbs around a phrase.
     fn describe_verbs(&self, first: usize, last: usize, tagged: &str, facts: &mut Facts<'_>) {
         let limit = self.tokens.len().min(last + 12);
-        let behind = (last + 1..limit).find(|&i| self.tokens[i].verb.is_some_and(|v| v != VerbKind::Auxiliary) && !self.tokens[i].is_quoted);
+        let behind = (last + 1..limit)
+            .find(|&i| self.tokens[i].verb.is_some_and(|v| v != VerbKind::Auxiliary) && !self.tokens[i].is_quoted);
         match behind {
             Some(at) => {
                 let token = &self.tokens[at];
@@ -195,13 +196,19 @@ impl View<'_> {
             }
             None => facts.add("verb", "none"),
         }
-        let ahead = (first.saturating_sub(5)..first).rev().find(|&i| self.tokens[i].verb == Some(VerbKind::Say) && !self.tokens[i].is_quoted);
+        let ahead = (first.saturating_sub(5)..first)
+            .rev()
+            .find(|&i| self.tokens[i].verb == Some(VerbKind::Say) && !self.tokens[i].is_quoted);
         facts.pair("said", ahead.map_or("none", |at| small(first - at)), tagged);
-        let since_quote = (first.saturating_sub(4)..first).rev().find(|&i| self.tokens[i].is_quoted && !self.tokens[i + 1].is_quoted);
+        let since_quote =
+            (first.saturating_sub(4)..first).rev().find(|&i| self.tokens[i].is_quoted && !self.tokens[i + 1].is_quoted);
         facts.pair("sincequote", since_quote.map_or("none", |at| small(first - at)), tagged);
         let is_by = first > 1 && self.tokens[first - 1].lower == "by";
         if is_by {
-            let participle = self.tokens[first.saturating_sub(5)..first - 1].iter().rev().find(|t| t.verb.is_some() || t.lower.ends_with("ed"));
+            let participle = self.tokens[first.saturating_sub(5)..first - 1]
+                .iter()
+                .rev()
+                .find(|t| t.verb.is_some() || t.lower.ends_with("ed"));
             facts.add("passive", participle.map_or("no", |t| verb_name(t.verb)));
         }
     }
@@ -247,12 +254,18 @@ impl View<'_> {
         let head = self.tokens[mention.words.1].lower.as_ref();
         let first_how = HOWS.iter().find(|(how, _)| reading.hows & (1 << *how as u32) != 0).map_or("", |(_, name)| name);
         facts.pair("howhead", first_how, head);
-        let first = self.tokens[mention.words.0..].iter().find(|t| t.lower != "the" && t.lower != "a").map_or("", |t| t.lower.as_ref());
+        let first =
+            self.tokens[mention.words.0..].iter().find(|t| t.lower != "the" && t.lower != "a").map_or("", |t| t.lower.as_ref());
         facts.pair("howfirst", first_how, first);
         let is_holder = self.article.last_holder().is_some_and(|(name, _)| *name == reading.name);
         facts.pair("holder", if is_holder { "yes" } else { "no" }, kind);
         facts.pair("count", small(self.article.count(&reading.name)), kind);
-        let n_same = self.readings.iter().enumerate().filter(|(i, rs)| *i != m && rs.first().is_some_and(|o| o.name == reading.name)).count();
+        let n_same = self
+            .readings
+            .iter()
+            .enumerate()
+            .filter(|(i, rs)| *i != m && rs.first().is_some_and(|o| o.name == reading.name))
+            .count();
         facts.add("same", small(n_same));
         let is_among_readings = mention.party.is_some_and(|p| self.gazetteer.canonical(p) == reading.name);
         facts.pair("named", if is_among_readings { "yes" } else { "no" }, kind);

@@ -8,8 +8,8 @@ use crate::holders::tokens::Token;
 
 /// Verbs that give a position of their subject even in the mouth of another; beginnings of words.
 const POSITIONS: [&str; 17] = [
-    "want", "wish", "seek", "sought", "agree", "refus", "reject", "accept", "welcom", "oppos", "ask", "back", "support", "favour", "favor",
-    "offer", "demand",
+    "want", "wish", "seek", "sought", "agree", "refus", "reject", "accept", "welcom", "oppos", "ask", "back", "support",
+    "favour", "favor", "offer", "demand",
 ];
 
 impl Sentence<'_> {
@@ -42,7 +42,9 @@ impl Sentence<'_> {
 
     /// Whether a verb of saying stands just before or behind a phrase.
     fn says(&self, mention: &Mention) -> bool {
-        let is_say = |at: Option<usize>| at.and_then(|i| self.tokens.get(i)).is_some_and(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted);
+        let is_say = |at: Option<usize>| {
+            at.and_then(|i| self.tokens.get(i)).is_some_and(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted)
+        };
         is_say(mention.words.0.checked_sub(1)) || is_say(Some(mention.words.1 + 1))
     }
 
@@ -51,11 +53,16 @@ impl Sentence<'_> {
         let Candidate::Phrase(m, _) = choice else { return None };
         let last = self.mentions[m].words.1;
         let says = self.tokens.get(last + 1).filter(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted)?;
-        let is_told = matches!(says.lower.as_ref(), "asked" | "urged" | "called" | "accused" | "blamed" | "fears" | "feared" | "hopes" | "hoped");
+        let is_told = matches!(
+            says.lower.as_ref(),
+            "asked" | "urged" | "called" | "accused" | "blamed" | "fears" | "feared" | "hopes" | "hoped"
+        );
         let next = last + 2 + usize::from(self.tokens.get(last + 2).is_some_and(|t| t.lower == "that"));
         let inner = (m + 1..self.mentions.len()).find(|&i| self.mentions[i].words.0 == next)?;
-        let is_other = self.readings[inner].first().is_some_and(|r| self.readings[m].first().is_some_and(|own| own.name != r.name));
-        let fits = !is_told && is_other && is_bare_party(&self.mentions[inner]) && self.takes_position(self.mentions[inner].words.1 + 1);
+        let is_other =
+            self.readings[inner].first().is_some_and(|r| self.readings[m].first().is_some_and(|own| own.name != r.name));
+        let fits =
+            !is_told && is_other && is_bare_party(&self.mentions[inner]) && self.takes_position(self.mentions[inner].words.1 + 1);
         fits.then_some(Candidate::Phrase(inner, 0))
     }
 

@@ -67,8 +67,7 @@ pub(crate) fn tokens<'a>(sentence: &'a str, quotes: &[(usize, usize)], gazetteer
 fn token<'a>(sentence: &'a str, start: usize, end: usize, hit: Option<Hit>, is_quoted: bool, gazetteer: &Gazetteer) -> Token<'a> {
     let text = &sentence[start..end];
     let bare = bare(text);
-    let lower =
-        if bare.chars().any(char::is_uppercase) { Cow::Owned(bare.to_lowercase()) } else { Cow::Borrowed(bare) };
+    let lower = if bare.chars().any(char::is_uppercase) { Cow::Owned(bare.to_lowercase()) } else { Cow::Borrowed(bare) };
     let is_mark = !text.chars().any(char::is_alphanumeric);
     let is_possessive = bare.len() < text.len() || text.ends_with('s') && sentence[end..].starts_with(['\'', '’']);
     let (office, verb) = if is_mark { (None, None) } else { (gazetteer.office(&lower), gazetteer.verb(&lower)) };
@@ -147,8 +146,7 @@ mod tests {
         let text = "\"No,\" the U.S. envoy told New Delhi's press; 1,200 left.";
         let tokens = tokens(text, &quotes(text), &Gazetteer::builtin());
         let texts: Vec<&str> = tokens.iter().map(|t| t.text).collect();
-        let expected =
-            ["\"", "No", ",", "\"", "the", "U.S.", "envoy", "told", "New Delhi's", "press", ";", "1,200", "left", "."];
+        let expected = ["\"", "No", ",", "\"", "the", "U.S.", "envoy", "told", "New Delhi's", "press", ";", "1,200", "left", "."];
         assert_eq!(texts, expected);
         assert!(tokens[1].is_quoted && !tokens[4].is_quoted && tokens[8].is_possessive);
     }
