@@ -1,16 +1,19 @@
 //! `stance bench holders`: how well holders are found in `datasets/diplomacy`, and sources and cues in PolNeAR.
 
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use stancekit::Model;
-use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
+use stancekit::classify::Classifier;
+use stancekit::data::{Article, BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
 use stancekit::holders::attribution::{AttributedText, AttributionCounts, AttributionTagger, Method, score};
 use stancekit::holders::{Gazetteer, HolderFinder};
+use stancekit::{Model, Predictor};
 
 use super::ExitStatus;
-use super::holders::{HolderTable, read_articles};
+use super::holders::{HolderTable, LabelledArticle, read_articles};
 
 /// Measure how well holders, and sources and cues, are found.
 #[derive(Debug, Args)]
@@ -34,14 +37,45 @@ impl BenchHolders {
             None => HolderFinder::builtin(gazetteer),
         };
         let mut table = HolderTable::default();
-        table.add(&read_articles(&self.articles)?, &finder);
+        let articles = read_articles(&self.articles)?;
+        table.add(&articles, &finder);
         let mut text = format!("{}, given topic and stance\n{}", self.articles.display(), table.render());
+        text += &cost(&articles, finder)?;
         if let Some(data) = &self.data {
             text += &polnear(data)?;
         }
         super::write_text(None, &text)?;
         Ok(ExitStatus::Done)
     }
+}
+
+/// What the holder step costs beside the rest of `classify`, on one thread: the least of several runs of each.
+fn cost(articles: &[LabelledArticle], finder: HolderFinder) -> anyhow::Result<String> {
+    const RUNS: usize = 5;
+    let texts: Vec<Article> = articles
+        .iter()
+        .map(|(id, sentences)| {
+            let text = sentences.iter().map(|s| s.0.as_str()).collect::<Vec<_>>().join("\n\n");
+            Article { id: id.clone(), text, ..Article::default() }
+        })
+        .collect();
+    let predictor = Predictor::new(Model::builtin());
+    let classifiers = [Classifier::new(predictor.clone(), None)?, Classifier::new(predictor, Some(finder))?];
+    let seconds = classifiers.map(|classifier| {
+        let mut scratch = classifier.scratch();
+        let run = |_| {
+            let start = Instant::now();
+            texts.iter().for_each(|text| drop(black_box(classifier.classify(text, &mut scratch))));
+            start.elapsed().as_secs_f64()
+        };
+        (0..RUNS).map(run).fold(f64::INFINITY, f64::min)
+    });
+    let n: usize = articles.iter().map(|(_, sentences)| sentences.len()).sum();
+    let [without, with] = seconds.map(|s| s * 1e6 / n as f64);
+    Ok(format!(
+        "classify, one thread: {without:.1} µs a sentence without holders, {with:.1} with; the holder step costs {:.2} times the rest\n",
+        (with - without) / without
+    ))
 }
 
 /// The table of sources and cues.

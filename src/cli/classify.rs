@@ -34,7 +34,7 @@ pub struct Classify {
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
-    /// Model file of the ranker of holders; the built-in one by default
+    /// Model file of holders; the built-in one by default
     #[arg(long, value_name = "M")]
     holders: Option<PathBuf>,
     /// Format of the output; by its name, else a table for people
@@ -54,7 +54,7 @@ pub struct Classify {
     /// Say why a stance should not be relied on, at this level
     #[arg(long, value_name = "ALPHA")]
     abstain: Option<f64>,
-    /// One matrix for each value of outlet, month, year, article, or a column of the input
+    /// One matrix for each value of outlet, day, month, year, article, or a column of the input
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// List the sentences behind every cell of the matrix
@@ -187,6 +187,7 @@ impl Classify {
         let value = match self.by.as_deref() {
             None => return String::new(),
             Some("outlet") => article.outlet.clone(),
+            Some("day") => date.get(..10).map(str::to_owned),
             Some("month") => date.get(..7).map(str::to_owned),
             Some("year") => date.get(..4).map(str::to_owned),
             Some("article") => Some(article.id.clone()),

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use stancekit::classify::Statement;
 use stancekit::data::Article;
+use stancekit::holders::party_key;
 
 /// Statements of one matrix, by holder and topic.
 #[derive(Debug, Default)]
 pub struct Cells {
     cells: BTreeMap<(String, usize), Vec<Evidence>>,
+    /// The name under which a party was first seen, by what its names share.
+    names: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -29,9 +32,14 @@ pub struct Matrix<'a> {
 impl Cells {
     /// Adds a statement.
     pub fn add(&mut self, article: &Article, statement: &Statement) {
-        let holder = statement.holder.clone().unwrap_or_else(|| "(the article)".to_owned());
+        let holder = statement.holder.as_deref().map_or_else(|| "(the article)".to_owned(), |name| self.row(name));
         let evidence = Evidence { stance: statement.stance, article: article.id.clone(), text: statement.text.clone() };
         self.cells.entry((holder, statement.topic)).or_default().push(evidence);
+    }
+
+    /// The row of a party: spellings that differ in case, article or the order around "of" share one, under the first name seen.
+    fn row(&mut self, name: &str) -> String {
+        self.names.entry(party_key(name)).or_insert_with(|| name.to_owned()).clone()
     }
 
     /// Holders, most statements first.
@@ -142,5 +150,41 @@ pub fn paint(text: &str, stance: usize, is_coloured: bool) -> String {
     match COLOURS.get(stance) {
         Some(colour) if is_coloured => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(holder: &str, stance: usize) -> Statement {
+        Statement {
+            sentence: 0,
+            span: None,
+            text: "x".to_owned(),
+            holder: Some(holder.to_owned()),
+            holder_span: None,
+            via: None,
+            mode: None,
+            topic: 0,
+            topic_probability: 1.0,
+            stance,
+            stance_probabilities: vec![],
+            abstained: None,
+        }
+    }
+
+    #[test]
+    fn one_party_under_two_names_is_one_row_and_the_longest_row_comes_first() {
+        let mut cells = Cells::default();
+        let article = Article::default();
+        for (holder, stance) in [("Oman", 0), ("Dairy farmers in Quebec", 1), ("Quebec dairy farmers", 1)] {
+            cells.add(&article, &statement(holder, stance));
+        }
+        let (topics, stances) = (["trade".to_owned()], ["against".to_owned(), "favor".to_owned()]);
+        let text = Matrix { topics: &topics, stances: &stances, is_coloured: false }.render(&cells);
+        let rows: Vec<&str> = text.lines().collect();
+        assert_eq!(rows[1].split_whitespace().collect::<Vec<_>>(), ["Dairy", "farmers", "in", "Quebec", "+2"]);
+        assert_eq!(rows[2].split_whitespace().collect::<Vec<_>>(), ["Oman", "-1"]);
     }
 }

@@ -22,6 +22,8 @@ const DECAY: f32 = 3e-4;
 const FOLDS: usize = 5;
 /// Ranker facts seen less often are dropped.
 const LEAST_COUNT: u32 = 2;
+/// Ranker facts with smaller weights are dropped when training is over.
+const LEAST_WEIGHT: f32 = 0.02;
 pub(crate) const SEED: u64 = 1;
 /// Name of the tagger's spans.
 pub(crate) const SPAN: &str = "H";
@@ -171,7 +173,7 @@ fn fit(choices: &[Choice], interner: Interner) -> Weights {
             }
         }
     }
-    Weights::new(interner.names(), &weights, 1, 1e-3)
+    Weights::new(interner.names(), &weights, 1, LEAST_WEIGHT)
 }
 
 fn softmax(scores: &mut [f32]) {

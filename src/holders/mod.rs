@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use article::Article;
 pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
-pub use names::{same_name, same_party};
+pub use names::{party_key, same_name, same_party};
 pub use store::train;
 
 use article::Reading;

