@@ -3,14 +3,15 @@
 //! It starts from word 1–2-grams with character 2–5-grams (and the place of words where a mention is marked), a linear SVM and balanced classes, walks a path of
 //! C, and then takes one step after the other: other n-grams, the lexicon of sentiment, hashtags split, negation marked, other class weights, other
 //! weights of what is given, another loss, NB-SVM. At every step some values of C around the best so far are scored on held-out groups, all folds in one
-//! sweep from warm starts; a step is taken where it gains at least [`SearchParams::least_gain`], so that chance alone seldom moves it. Coordinates one at
-//! a time cost a tenth of the full grid. F1 is scored with decision offsets that are tuned on the other folds each. The vocabulary is learnt from all
+//! sweep from warm starts. Differences below half a standard error of the score (bootstrap over groups) count as chance, in the spirit of the
+//! one-standard-error rule (Breiman et al. 1984): a step must gain that much, and of values of C that close to the best the smallest is taken. Coordinates one
+//! at a time cost a tenth of the full grid. F1 is scored with decision offsets that are tuned on the other folds each. The vocabulary is learnt from all
 //! training texts, without their labels.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::evaluate::Scores;
+use crate::error::{Error, Result};
+use crate::evaluate::{Item, Scores, interval_of};
 use crate::features::{Analyzer, FeatureParams, Features, TfidfParams};
 use crate::labelled::Labelled;
 use crate::linear::{ClassWeights, LinearParams, Loss};
@@ -22,6 +23,10 @@ use crate::train::{Algorithm, HeadParams, HeadSet, Metric, TrainParams, calibrat
 
 /// LIBLINEAR's own tolerance for dual solvers: enough to tell settings apart.
 const SEARCH_EPS: f64 = 0.1;
+/// Draws behind a standard error.
+const N_SAMPLES: usize = 100;
+/// Standard errors from end to end of a 95 % interval.
+const INTERVAL_WIDTH: f64 = 2.0 * 1.96;
 /// Offsets are tuned for so many classes at most.
 const MAX_OFFSET_CLASSES: usize = 10;
 /// NB-SVM is tried for so many outputs at most: each is a problem of its own.
@@ -41,8 +46,8 @@ pub struct SearchParams {
     pub folds: usize,
     /// What is maximised, for every head.
     pub metric: Metric,
-    /// A step is taken where the mean score of the heads that it changes grows by this at least.
-    pub least_gain: f64,
+    /// Standard errors of the score below which a difference counts as chance.
+    pub chance: f64,
 }
 
 impl Default for SearchParams {
@@ -52,7 +57,7 @@ impl Default for SearchParams {
             features: None,
             folds: 5,
             metric: Metric::MacroF1,
-            least_gain: 0.001,
+            chance: 0.5,
         }
     }
 }
@@ -77,6 +82,8 @@ struct Best {
     score: f64,
     /// The score without decision offsets.
     plain: f64,
+    /// Standard error of that.
+    error: f64,
 }
 
 struct Search<'a> {
@@ -84,6 +91,8 @@ struct Search<'a> {
     data: &'a Labelled,
     grid: &'a SearchParams,
     folds: Vec<usize>,
+    /// Difference of scores that counts as chance, per head; 0 until the first path has been walked.
+    chance: Vec<f64>,
     tried: Vec<Candidate>,
 }
 
@@ -95,7 +104,8 @@ struct Search<'a> {
 pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchParams) -> Result<(TrainParams, Vec<Candidate>)> {
     data.check_trainable(task)?;
     let folds = data.folds(grid.folds, params.seed)?;
-    let mut search = Search { task, data, grid, folds, tried: Vec::new() };
+    let chance = vec![0.0; task.heads.len()];
+    let mut search = Search { task, data, grid, folds, chance, tried: Vec::new() };
     let mut features = grid.features.clone().unwrap_or_else(|| first_features(params));
     let passages = data.passages();
     let (_, mut rows) = Features::fit_transform(&features, &passages)?;
@@ -108,7 +118,8 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
                 .map(|head| search.around(step, head, &next_rows, &best[head].params, &[0.5, 1.0, 2.0]))
                 .collect::<Result<Vec<_>>>()?;
             let mean = |bests: &[Best]| bests.iter().map(|b| b.score).sum::<f64>() / bests.len() as f64;
-            if mean(&found) >= mean(&best) + grid.least_gain {
+            let chance = search.chance.iter().sum::<f64>() / best.len() as f64;
+            if mean(&found) >= mean(&best) + chance {
                 (features, rows, best) = (next, next_rows, found);
             }
         }
@@ -118,7 +129,7 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
         for (step, changed, factors) in HEAD_STEPS {
             let Some(next) = changed(&best.params, &set) else { continue };
             let found = search.around(step, head, &rows, &next, factors)?;
-            if found.score >= best.score + grid.least_gain {
+            if found.score >= best.score + search.chance[head] {
                 *best = found;
             }
         }
@@ -223,8 +234,9 @@ impl Search<'_> {
         let has_offsets = self.grid.metric != Metric::Accuracy && set.n_classes() <= MAX_OFFSET_CLASSES && !set.is_multiple;
         first.decide_for = has_offsets.then(|| self.grid.metric.clone());
         let best = self.best_of("start", &set, head, &first, &self.grid.cs)?;
+        self.chance[head] = self.grid.chance * best.error;
         let near = self.around("start", head, rows, &best.params, &[0.5, 2.0])?;
-        Ok(if near.score > best.score { near } else { best })
+        Ok(if near.score >= best.score + self.chance[head] { near } else { best })
     }
 
     /// The best of some factors on the head's C.
@@ -241,39 +253,50 @@ impl Search<'_> {
         } else {
             cs.iter().map(|&c| held_out_scores(set, &at(c), &self.folds, self.grid.folds)).collect::<Result<_>>()?
         };
-        let mut best: Option<Best> = None;
+        let mut found = Vec::new();
         for (&c, scores) in cs.iter().zip(&by_c) {
-            let (plain, score) = self.scores(set, scores, params.decide_for.is_some())?;
-            self.tried.push(Candidate { step: step.to_owned(), head: self.task.heads[head].name.clone(), c, score });
-            if best.as_ref().is_none_or(|best| score > best.score) {
-                best = Some(Best { params: at(c), score, plain });
-            }
+            let measured = self.scores(set, scores, params.decide_for.is_some())?;
+            let (head, score) = (self.task.heads[head].name.clone(), measured.score);
+            self.tried.push(Candidate { step: step.to_owned(), head, c, score });
+            found.push(Best { params: at(c), ..measured });
         }
-        best.ok_or_else(|| crate::Error::parameter("the search has no value of C"))
+        let highest = found.iter().fold(f64::NEG_INFINITY, |highest, best| highest.max(best.score));
+        // The first path does not know yet what is chance: its own error says.
+        let chance = |best: &Best| if self.chance[head] > 0.0 { self.chance[head] } else { self.grid.chance * best.error };
+        let simplest = found.into_iter().find(|best| best.score + chance(best) >= highest);
+        simplest.ok_or_else(|| Error::parameter("the search has no value of C"))
     }
 
-    /// The score without decision offsets, and with them.
-    fn scores(&self, set: &HeadSet<'_>, scores: &[Vec<f64>], has_offsets: bool) -> Result<(f64, f64)> {
+    /// The score without decision offsets and with them; the parameters are left to fill in.
+    fn scores(&self, set: &HeadSet<'_>, scores: &[Vec<f64>], has_offsets: bool) -> Result<Best> {
         let n_classes = set.n_classes();
         let mut meta = set.plain_meta(calibrate(set, scores, n_classes, false));
         let judged = set.judge(scores, &meta);
         meta.thresholds = thresholds(set, &judged, &meta);
         let items = set.items(&judged, &meta);
-        let weights = vec![1.0; items.len()];
-        let plain = match &self.grid.metric {
-            Metric::MacroF1 => Scores::new(&items, &weights, n_classes, &[]).macro_f1,
-            Metric::Accuracy => Scores::new(&items, &weights, n_classes, &[]).accuracy,
-            Metric::MeanF1(names) => {
-                let classes = names.iter().map(|n| set.class(n)).collect::<Result<Vec<_>>>()?;
-                Scores::new(&items, &weights, n_classes, &classes).mean_f1
+        let classes = match &self.grid.metric {
+            Metric::MeanF1(names) => names.iter().map(|n| set.class(n)).collect::<Result<Vec<_>>>()?,
+            _ => Vec::new(),
+        };
+        let value = |items: &[Item], weights: &[f64]| {
+            let scores = Scores::new(items, weights, n_classes, &classes);
+            match &self.grid.metric {
+                Metric::MacroF1 => scores.macro_f1,
+                Metric::Accuracy => scores.accuracy,
+                Metric::MeanF1(_) => scores.mean_f1,
             }
         };
+        let plain = value(&items, &vec![1.0; items.len()]);
+        let interval = interval_of(&items, N_SAMPLES, 1, value);
+        let error = (interval.high - interval.low) / INTERVAL_WIDTH;
+        let params = HeadParams::default();
         if !has_offsets {
-            return Ok((plain, plain));
+            return Ok(Best { params, score: plain, plain, error });
         }
         let log_probabilities = log_probabilities(&judged);
         let rows: Vec<&[f64]> = log_probabilities.iter().map(Vec::as_slice).collect();
         let folds: Vec<usize> = set.texts.iter().map(|&text| self.folds[text]).collect();
-        Ok((plain, nested_score(&rows, &set.gold(), &folds, n_classes, &set.goal(&self.grid.metric)?)))
+        let score = nested_score(&rows, &set.gold(), &folds, n_classes, &set.goal(&self.grid.metric)?);
+        Ok(Best { params, score, plain, error })
     }
 }
