@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::data::{Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
 use crate::documents::{DocumentScratch, Documents, answer_document};
+use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
@@ -28,7 +29,7 @@ pub struct BatchOptions {
     pub target: Option<String>,
 }
 
-/// Labels a row: answers of all heads, in order.
+/// Labels a row, given the encoder's vector of its text: answers of all heads, in order.
 ///
 /// # Errors
 ///
@@ -38,10 +39,24 @@ pub fn answers<'r>(
     columns: &Columns,
     options: &BatchOptions,
     field: impl Fn(usize) -> &'r str,
+    vector: &[f32],
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
-    predictor.read(passage(columns, options, &field)?, scratch);
+    let passage = passage(columns, options, &field)?;
+    predictor.read(Passage { vector, ..passage }, scratch);
     answer_heads(predictor, columns, options, field, scratch, |_| None)
+}
+
+/// The vectors of the texts of all rows; empty ones without an encoder.
+///
+/// # Errors
+///
+/// As [`Encoder::encode`].
+pub fn vectors(encoder: Option<&Encoder>, columns: &Columns, options: &BatchOptions, batch: &RowBatch) -> Result<Vectors> {
+    let Some(encoder) = encoder else { return Ok(Vectors::default()) };
+    // A row without passage is refused later, with its reason.
+    let passage = |row| passage(columns, options, |column| batch.field(row, column)).unwrap_or_else(|_| "".into());
+    encoder.encode(&(0..batch.n_rows()).map(passage).collect::<Vec<_>>())
 }
 
 /// Text and target mention of a row.
@@ -51,7 +66,7 @@ pub(crate) fn passage<'r>(columns: &Columns, options: &BatchOptions, field: impl
         Some(target) => find_mention(text, target),
         None => columns.target_of(&field)?,
     };
-    Ok(Passage { text, target })
+    Ok(Passage { text, target, vector: &[] })
 }
 
 /// Answers of all heads for the text in `scratch`, in order, each given what it needs; `ready` gives answers that are there already.
@@ -87,6 +102,8 @@ pub(crate) fn answer_heads<'r>(
 pub struct Labeller<'a> {
     /// The model.
     pub predictor: &'a Predictor,
+    /// The model's encoder, if it has one.
+    pub encoder: Option<&'a Encoder>,
     /// Where the model's columns stand in the table.
     pub columns: &'a Columns,
     /// How rows are labelled.
@@ -123,7 +140,7 @@ impl Labeller<'_> {
             let ranges = documents.ranges(&current);
             let (chunks, read) =
                 rayon::join(|| self.label_batch(&current, &ranges, &layout), || documents.read_batch(reader, &mut next, rejects));
-            for mut chunk in chunks {
+            for mut chunk in chunks? {
                 n_written += chunk.buffer.n_rows() as u64;
                 writer.write_buffer(&mut chunk.buffer)?;
                 for error in chunk.refused {
@@ -137,16 +154,24 @@ impl Labeller<'_> {
         Ok(n_written)
     }
 
-    fn label_batch(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout) -> Vec<Chunk> {
+    fn label_batch(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout) -> Result<Vec<Chunk>> {
+        let vectors = vectors(self.encoder, self.columns, self.options, batch)?;
         if documents.len() == batch.n_rows() {
-            return self.label_rows(batch, layout);
+            return Ok(self.label_rows(batch, &vectors, layout));
         }
-        chunks_of(documents)
+        let chunks = chunks_of(documents)
             .into_par_iter()
             .map_init(DocumentScratch::default, |scratch, documents| {
                 let mut chunk = Chunk::default();
                 for rows in documents {
-                    let answered = answer_document(self.predictor, self.columns, self.options, batch, rows.clone(), scratch);
+                    let answered = answer_document(
+                        self.predictor,
+                        self.columns,
+                        self.options,
+                        (batch, &vectors),
+                        rows.clone(),
+                        scratch,
+                    );
                     for (row, answered) in rows.clone().zip(answered) {
                         match answered {
                             Ok((text, answers)) => {
@@ -158,10 +183,11 @@ impl Labeller<'_> {
                 }
                 chunk
             })
-            .collect()
+            .collect();
+        Ok(chunks)
     }
 
-    fn label_rows(&self, batch: &RowBatch, layout: &RowLayout) -> Vec<Chunk> {
+    fn label_rows(&self, batch: &RowBatch, vectors: &Vectors, layout: &RowLayout) -> Vec<Chunk> {
         (0..batch.n_rows().div_ceil(CHUNK_ROWS))
             .into_par_iter()
             .map_init(
@@ -169,7 +195,8 @@ impl Labeller<'_> {
                 |scratch, number| {
                     let mut chunk = Chunk::default();
                     for row in number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows()) {
-                        match answers(self.predictor, self.columns, self.options, |c| batch.field(row, c), scratch) {
+                        let field = |c| batch.field(row, c);
+                        match answers(self.predictor, self.columns, self.options, field, vectors.row(row), scratch) {
                             Ok(answers) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
                             Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
                         }

@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use crate::batch::{BatchOptions, answer_heads, passage};
 use crate::data::{BatchLimits, Rejects, RowBatch, TableReader};
+use crate::encoder::Vectors;
 use crate::error::Result;
+use crate::features::Passage;
 use crate::labelled::Columns;
 use crate::predict::{Answer, Predictor, Scratch};
 
@@ -90,16 +92,16 @@ fn documents(batch: &RowBatch, group: Option<usize>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Labels the rows of one document: for each row the number of its text in the document and the answers of all heads, or why it has none.
+/// Labels the rows of one document, whose vectors come with the batch: for each row the number of its text in the document and the answers of all heads, or why it has none.
 pub fn answer_document(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
-    batch: &RowBatch,
+    (batch, vectors): (&RowBatch, &Vectors),
     rows: Range<usize>,
     scratch: &mut DocumentScratch,
 ) -> Vec<Result<(usize, Vec<Answer>)>> {
-    let texts = read_texts(predictor, columns, options, batch, rows.clone(), scratch);
+    let texts = read_texts(predictor, columns, options, (batch, vectors), rows.clone(), scratch);
     let n_texts = texts.iter().flatten().max().map_or(0, |last| last + 1);
     let judged = judge_together(predictor, &scratch.texts[..n_texts]);
     let answer_row = |(row, text): (usize, Result<usize>)| {
@@ -116,7 +118,7 @@ fn read_texts(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
-    batch: &RowBatch,
+    (batch, vectors): (&RowBatch, &Vectors),
     rows: Range<usize>,
     scratch: &mut DocumentScratch,
 ) -> Vec<Result<usize>> {
@@ -134,7 +136,7 @@ fn read_texts(
             if scratch.texts.len() == n_texts {
                 scratch.texts.push(predictor.scratch());
             }
-            predictor.read(passage, &mut scratch.texts[n_texts]);
+            predictor.read(Passage { vector: vectors.row(row), ..passage }, &mut scratch.texts[n_texts]);
             n_texts += 1;
             n_texts - 1
         }));

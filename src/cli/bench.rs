@@ -12,6 +12,7 @@ use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
 use super::columns::TableArgs;
+use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
 
@@ -23,6 +24,8 @@ pub struct Bench {
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     /// Repetitions; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
-use stancekit::batch::BatchOptions;
+use stancekit::batch::{BatchOptions, vectors};
 use stancekit::data::{Rejects, RowBatch};
 use stancekit::documents::{DocumentScratch, Documents, answer_document};
+use stancekit::encoder::Vectors;
 use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, bootstrap, compare, pair_labels};
 use stancekit::labelled::Columns;
 use stancekit::predict::Answer;
@@ -15,6 +16,7 @@ use stancekit::train::cross_validate;
 use stancekit::{Error, Predictor};
 
 use super::columns::{TableArgs, TaskArgs};
+use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::train::SettingArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
@@ -34,6 +36,8 @@ pub struct Evaluate {
     task: TaskArgs,
     #[command(flatten)]
     settings: SettingArgs,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     /// Also score this model and test the difference
     #[arg(long, value_name = "B", conflicts_with = "cross_validate")]
     against: Option<PathBuf>,
@@ -92,8 +96,11 @@ impl Evaluate {
 
     fn cross_validate(&self, k: usize, common: &Common, rejects: &mut Rejects) -> anyhow::Result<Vec<HeadItems>> {
         let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
-        let data = self.table.read_labelled(&task, common, rejects)?;
+        let has_target = task.target.is_some() || task.target_span.is_some();
+        let mut params = self.settings.params(has_target)?;
+        let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, has_target)?;
+        let mut data = self.table.read_labelled(&task, common, rejects)?;
+        data.encode(encoder.as_ref())?;
         let bar = super::progress::spinner(common, "cross-validating");
         let heads = cross_validate(&task, &data, &params, k)?;
         bar.finish_and_clear();
@@ -114,6 +121,9 @@ impl Evaluate {
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
         let predictor = Predictor::new(load_model(model)?);
+        // Of two models that are compared, one may do without.
+        let needs_none = self.against.is_some() && predictor.encoder().is_none();
+        let encoder = if needs_none { None } else { self.encoder.for_model(predictor.encoder())? };
         let task = predictor.model().meta().task.clone();
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&reader, &task)?;
@@ -138,8 +148,9 @@ impl Evaluate {
         let bar = super::progress::spinner(common, "rows scored");
         while documents.read_batch(&mut reader, &mut batch, rejects)? {
             batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
+            let vectors = vectors(encoder.as_ref(), &columns, &scoring.options, &batch)?;
             for rows in documents.ranges(&batch) {
-                for error in scoring.add(&batch, rows, &mut scratch) {
+                for error in scoring.add((&batch, &vectors), rows, &mut scratch) {
                     rejects.add(error.in_file(reader.source().path()))?;
                 }
             }
@@ -233,6 +244,7 @@ impl Evaluate {
 struct Scoring<'a> {
     predictor: &'a Predictor,
     columns: &'a Columns,
+    options: BatchOptions,
     heads: Vec<HeadItems>,
     /// One item per row: class 1 where all heads are right together.
     joint: Vec<Item>,
@@ -252,13 +264,14 @@ impl<'a> Scoring<'a> {
     fn new(predictor: &'a Predictor, columns: &'a Columns, heads: Vec<HeadItems>) -> Self {
         let task = &predictor.model().meta().task;
         let has_chain = task.heads.iter().any(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
-        Self { predictor, columns, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain }
+        let options = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
+        Self { predictor, columns, options, heads, joint: Vec::new(), groups: BTreeMap::new(), has_chain }
     }
 
     /// Adds the rows of one document; gives the rows that cannot be scored, and why.
-    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut DocumentScratch) -> Vec<Error> {
-        let options = BatchOptions { use_given_columns: true, ..BatchOptions::default() };
-        let answered = answer_document(self.predictor, self.columns, &options, batch, rows.clone(), scratch);
+    fn add(&mut self, (batch, vectors): (&RowBatch, &Vectors), rows: Range<usize>, scratch: &mut DocumentScratch) -> Vec<Error> {
+        let answered =
+            answer_document(self.predictor, self.columns, &self.options, (batch, vectors), rows.clone(), scratch);
         let mut errors = Vec::new();
         let mut labelled = Vec::new();
         for (row, answered) in rows.clone().zip(answered) {

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod classify;
 mod columns;
+mod encoder;
 mod evaluate;
 mod explain;
 mod holders;

@@ -10,6 +10,7 @@ use stancekit::labelled::Columns;
 use stancekit::{Model, Predictor};
 
 use super::columns::TableArgs;
+use super::encoder::EncoderArgs;
 use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
 
 /// Label the rows of a table: one row in, one row out, same order.
@@ -39,6 +40,8 @@ pub struct Predict {
     #[arg(long, value_name = "TEXT")]
     target: Option<String>,
     #[command(flatten)]
+    encoder: EncoderArgs,
+    #[command(flatten)]
     rejects: RejectArgs,
 }
 
@@ -57,6 +60,7 @@ impl Predict {
         }
         anyhow::ensure!(self.table.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
+        let encoder = self.encoder.for_model(predictor.encoder())?;
         let task = &predictor.model().meta().task;
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&reader, task)?;
@@ -73,7 +77,7 @@ impl Predict {
         let output = Output::create(self.output.as_deref())?;
         let mut writer = TableWriter::new(output, format, output_columns(reader.columns(), &predictor, &options))?;
         let bar = progress::spinner(common, "rows labelled");
-        let labeller = Labeller { predictor: &predictor, columns: &columns, options: &options };
+        let labeller = Labeller { predictor: &predictor, encoder: encoder.as_ref(), columns: &columns, options: &options };
         labeller.label_table(&mut reader, &mut writer, &mut rejects, &|n| bar.set_position(n))?;
         writer.finish()?;
         bar.finish_and_clear();

@@ -10,7 +10,11 @@ use stancekit::model::WeightKind;
 use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, TrainParams, search, train_logged};
 
 use super::columns::{TableArgs, TaskArgs};
+use super::encoder::EncoderArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
+
+/// Scales of an encoder's vector that a search tries.
+const ENCODER_SCALES: [f32; 3] = [1.0, 2.0, 4.0];
 
 /// Train a model from labelled rows.
 #[derive(Debug, Args)]
@@ -24,6 +28,8 @@ pub struct Train {
     model: PathBuf,
     #[command(flatten)]
     settings: SettingArgs,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     #[command(flatten)]
     rejects: RejectArgs,
     /// Text file that is kept in the model for its readers
@@ -64,6 +70,9 @@ pub struct SettingArgs {
     /// Weight of a lexicon class beside the n-grams, whose blocks have length 1  [default: 0.2]
     #[arg(long, value_name = "X")]
     pub lexicon_weight: Option<f32>,
+    /// Scale of an encoder's vector beside the n-grams, whose blocks have length 1; --search tries several  [default: 1]
+    #[arg(long, value_name = "X")]
+    pub encoder_scale: Option<f32>,
     /// Hash n-grams to 2^B columns instead of keeping a vocabulary; the data is then streamed
     #[arg(long, value_name = "B")]
     pub hash_bits: Option<u8>,
@@ -155,14 +164,19 @@ fn metric(text: &str) -> Result<Metric, String> {
 impl Train {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let mut params = self.settings.params(task.target.is_some() || task.target_span.is_some())?;
+        let has_target = task.target.is_some() || task.target_span.is_some();
+        let mut params = self.settings.params(has_target)?;
+        let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, has_target)?;
         if let Some(path) = &self.card {
             params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         }
         let mut rejects = self.rejects.open()?;
-        let data = self.table.read_labelled(&task, common, &mut rejects)?;
+        let mut data = self.table.read_labelled(&task, common, &mut rejects)?;
         data.check_trainable(&task).map_err(|e| e.in_file(&self.table.data))?;
         params.folds = usable_folds(params.folds, data.n_groups(), common);
+        let bar = super::progress::spinner(common, "encoding");
+        data.encode(encoder.as_ref())?;
+        bar.finish_and_clear();
         let bar = super::progress::spinner(common, "training");
         let mut log = Vec::new();
         if self.settings.search {
@@ -283,12 +297,27 @@ impl SettingArgs {
                     block.split_hashtags |= self.split_hashtags;
                 }
                 features.blocks.extend(
-                    params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned(),
+                    params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon | Analyzer::Encoder)).cloned(),
                 );
             }
         }
+        let encoder = params.features.blocks.iter().find(|b| b.analyzer == Analyzer::Encoder);
+        if let Some(block) = encoder.filter(|_| self.encoder_scale.is_none()) {
+            grid.features = grid.features.iter().flat_map(|features| with_scales(features, block)).collect();
+        }
         grid
     }
+}
+
+/// The same features with an encoder's vector at each scale that a search tries.
+fn with_scales(features: &FeatureParams, block: &TfidfParams) -> Vec<FeatureParams> {
+    let with_scale = |scale: f32| {
+        let mut features = features.clone();
+        features.blocks.retain(|b| b.analyzer != Analyzer::Encoder);
+        features.blocks.push(TfidfParams { weight: scale, ..block.clone() });
+        features
+    };
+    ENCODER_SCALES.map(with_scale).to_vec()
 }
 
 fn df_bound(value: f64) -> DfBound {

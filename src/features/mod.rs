@@ -14,6 +14,6 @@ mod tfidf;
 
 pub(crate) use counter::Counter;
 pub use ngrams::{Extractor, NgramScratch, Passage};
-pub use params::{Analyzer, DfBound, FeatureParams, LexiconClass, Norm, TfidfParams};
+pub use params::{Analyzer, DfBound, EncoderId, FeatureParams, LexiconClass, Norm, TfidfParams};
 pub use tfidf::Features;
 pub(crate) use tfidf::{tf, weigh_block};
