@@ -164,14 +164,8 @@ impl Labeller<'_> {
             .map_init(DocumentScratch::default, |scratch, documents| {
                 let mut chunk = Chunk::default();
                 for rows in documents {
-                    let answered = answer_document(
-                        self.predictor,
-                        self.columns,
-                        self.options,
-                        (batch, &vectors),
-                        rows.clone(),
-                        scratch,
-                    );
+                    let answered =
+                        answer_document(self.predictor, self.columns, self.options, (batch, &vectors), rows.clone(), scratch);
                     for (row, answered) in rows.clone().zip(answered) {
                         match answered {
                             Ok((text, answers)) => {

@@ -3,7 +3,10 @@
 //! A [`Classifier`] joins the parts; it is immutable and shared by all threads. Each sentence gives one record per topic found in it, or one record with the none
 //! label. Offsets count Unicode code points of the article's text as it was given, end exclusive.
 
+use std::sync::Arc;
+
 use crate::data::Article;
+use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::holders::{self, HolderFinder, Mode};
@@ -24,6 +27,7 @@ struct Heads {
 #[derive(Debug, Clone)]
 pub struct Classifier {
     predictor: Predictor,
+    encoder: Option<Arc<Encoder>>,
     heads: Heads,
     holders: Option<HolderFinder>,
     /// Canonical names that the user has overruled.
@@ -83,8 +87,20 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// If the model has no such heads.
+    /// If the model has no such heads, or needs an encoder.
     pub fn new(predictor: Predictor, holders: Option<HolderFinder>) -> Result<Self> {
+        Self::with_encoder(predictor, None, holders)
+    }
+
+    /// The same with the model's encoder, as [`Encoder::for_model`] gives it.
+    ///
+    /// # Errors
+    ///
+    /// If the model has no such heads, or needs another encoder.
+    pub fn with_encoder(predictor: Predictor, encoder: Option<Encoder>, holders: Option<HolderFinder>) -> Result<Self> {
+        if predictor.encoder().map(|id| &id.files) != encoder.as_ref().map(|encoder| &encoder.id().files) {
+            return Err(Error::model("the encoder is not the model's").help("load it with Encoder::for_model (--encoder DIR)"));
+        }
         let task = &predictor.model().meta().task;
         let stance = task.heads.iter().position(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
         let heads = stance
@@ -95,7 +111,7 @@ impl Classifier {
                 .found(task.heads.iter().map(|h| h.name.as_str()).collect::<Vec<_>>().join(", "))
                 .help("label rows with `stance predict`, or train with a task file of two heads")
         })?;
-        Ok(Self { predictor, heads, holders, aliases: Vec::new(), abstain: None })
+        Ok(Self { predictor, encoder: encoder.map(Arc::new), heads, holders, aliases: Vec::new(), abstain: None })
     }
 
     /// The compiled-in model for diplomatic news, with holders.
@@ -199,8 +215,12 @@ impl Classifier {
         while scratch.parts.len() < parts.len() {
             scratch.parts.push(self.predictor.scratch());
         }
-        for (part, scratch) in parts.iter().zip(&mut scratch.parts) {
-            self.predictor.read(Passage::from(part.text), scratch);
+        let passages: Vec<Passage<'_>> = parts.iter().map(|part| part.text.into()).collect();
+        let vectors = self.encoder.as_ref().map_or_else(Vectors::default, |encoder| {
+            encoder.encode(&passages).expect("an encoder that was loaded takes every text")
+        });
+        for (i, (passage, scratch)) in passages.into_iter().zip(&mut scratch.parts).enumerate() {
+            self.predictor.read(Passage { vector: vectors.row(i), ..passage }, scratch);
         }
         let read = &scratch.parts[..parts.len()];
         let scores = read.iter().map(|scratch| self.predictor.scores(self.heads.topic, None, scratch)).collect();

@@ -396,8 +396,7 @@ impl Predictor {
         let view = self.model.head(head);
         let (output, sign) = output_of(class, meta);
         let features = (0..self.model.meta().n_features).filter(|&i| !self.is_dense(i));
-        let mut weights: Vec<(f64, usize)> =
-            features.map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
+        let mut weights: Vec<(f64, usize)> = features.map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
         weights.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let name = |i: usize| self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
         weights.into_iter().take(n).map(|(weight, i)| (name(i), weight)).collect()

@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
+use stancekit::encoder::Vectors;
 use stancekit::features::Passage;
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
@@ -15,6 +16,9 @@ use super::columns::TableArgs;
 use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
+
+/// An encoder is timed on so many texts: it is a thousand times slower than the other stages.
+const ENCODED_TEXTS: usize = 500;
 
 /// Measure the throughput of every stage on your data and model.
 #[derive(Debug, Args)]
@@ -37,32 +41,45 @@ impl Bench {
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let (texts, read) = self.read(&predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
-        let n_bytes: usize = texts.iter().map(String::len).sum();
-        let mut table = format!("{} texts, {:.1} MB; median of {} runs\n", texts.len(), n_bytes as f64 / 1e6, self.runs);
+        let passages: Vec<Passage<'_>> = texts.iter().map(|text| Passage::from(text.as_str())).collect();
+        let mut table = format!("{} texts, {:.1} MB; median of {} runs\n", texts.len(), n_bytes(&passages) / 1e6, self.runs);
         table += &format!("{:<28}{:>14}{:>12}\n", "stage", "texts/s", "MB/s");
-        let mut line = |stage: &str, seconds: f64| {
-            table += &format!("{stage:<28}{:>14.0}{:>12.1}\n", texts.len() as f64 / seconds, n_bytes as f64 / 1e6 / seconds);
+        let mut line = |stage: &str, texts: &[Passage<'_>], seconds: f64| {
+            table += &format!("{stage:<28}{:>14.0}{:>12.1}\n", texts.len() as f64 / seconds, n_bytes(texts) / 1e6 / seconds);
         };
-        line("read the table", read);
-        line("segment, 1 thread", self.median(|| texts.iter().map(|t| sentences(t).len()).sum()));
-        line("tokenise, 1 thread", self.median(|| texts.iter().map(|t| count_words(t)).sum()));
+        line("read the table", &passages, read);
+        line("segment, 1 thread", &passages, self.median(|| passages.iter().map(|p| sentences(p.text).len()).sum()));
+        line("tokenise, 1 thread", &passages, self.median(|| passages.iter().map(|p| count_words(p.text)).sum()));
+        let vectors = match self.encoder.for_model(predictor.encoder())? {
+            Some(encoder) => {
+                let sample = &passages[..passages.len().min(ENCODED_TEXTS)];
+                let uncached = self.encoder.without_cache().for_model(predictor.encoder())?;
+                let seconds = self.median(|| uncached.as_ref().map_or(0, |e| usize::from(e.encode(sample).is_ok())));
+                line("encode, all threads", sample, seconds);
+                encoder.encode(&passages)?
+            }
+            None => Vectors::default(),
+        };
+        let passages: Vec<Passage<'_>> =
+            passages.iter().enumerate().map(|(i, &passage)| Passage { vector: vectors.row(i), ..passage }).collect();
         let single = self.median(|| {
             let mut scratch = predictor.scratch();
-            texts.iter().map(|t| predict(&predictor, t, &mut scratch)).sum()
+            passages.iter().map(|&p| predict(&predictor, p, &mut scratch)).sum()
         });
-        line("predict, 1 thread", single);
+        line("predict, 1 thread", &passages, single);
         let mut threads = 2;
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
         while threads <= n_cores {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let seconds = self.median(|| {
                 pool.install(|| {
-                    let of_chunk =
-                        |scratch: &mut _, chunk: &[String]| chunk.iter().map(|t| predict(&predictor, t, scratch)).sum::<usize>();
-                    texts.par_chunks(256).map_init(|| predictor.scratch(), |scratch, chunk| of_chunk(scratch, chunk)).sum()
+                    let of_chunk = |scratch: &mut _, chunk: &[Passage<'_>]| {
+                        chunk.iter().map(|&p| predict(&predictor, p, scratch)).sum::<usize>()
+                    };
+                    passages.par_chunks(256).map_init(|| predictor.scratch(), |scratch, chunk| of_chunk(scratch, chunk)).sum()
                 })
             });
-            line(&format!("predict, {threads} threads"), seconds);
+            line(&format!("predict, {threads} threads"), &passages, seconds);
             threads *= 2;
         }
         if let Some(path) = &self.model {
@@ -104,6 +121,10 @@ impl Bench {
     }
 }
 
+fn n_bytes(texts: &[Passage<'_>]) -> f64 {
+    texts.iter().map(|p| p.text.len()).sum::<usize>() as f64
+}
+
 fn count_words(text: &str) -> usize {
     let mut n = 0;
     for_each_word(text, WordRule::Unicode, |_, _| n += 1);
@@ -111,8 +132,8 @@ fn count_words(text: &str) -> usize {
 }
 
 /// The classes of all heads, each given the one before where it is given one.
-fn predict(predictor: &Predictor, text: &str, scratch: &mut stancekit::predict::Scratch) -> usize {
-    predictor.read(Passage::from(text), scratch);
+fn predict(predictor: &Predictor, passage: Passage<'_>, scratch: &mut stancekit::predict::Scratch) -> usize {
+    predictor.read(passage, scratch);
     let task = &predictor.model().meta().task;
     let mut classes: Vec<usize> = Vec::with_capacity(task.heads.len());
     for (head, head_task) in task.heads.iter().enumerate() {

@@ -31,6 +31,11 @@ impl EncoderArgs {
         Ok(Encoder::for_model(wanted, self.encoder.as_deref(), &self.cache())?)
     }
 
+    /// The same flags with a cache that keeps nothing, for timing.
+    pub fn without_cache(&self) -> Self {
+        Self { encoder_cache: Some(VectorCache::Off), ..self.clone() }
+    }
+
     /// The encoder to train with, which becomes a block of the features at this scale; none if no flag names one.
     pub fn for_training(
         &self,

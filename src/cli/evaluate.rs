@@ -270,8 +270,7 @@ impl<'a> Scoring<'a> {
 
     /// Adds the rows of one document; gives the rows that cannot be scored, and why.
     fn add(&mut self, (batch, vectors): (&RowBatch, &Vectors), rows: Range<usize>, scratch: &mut DocumentScratch) -> Vec<Error> {
-        let answered =
-            answer_document(self.predictor, self.columns, &self.options, (batch, vectors), rows.clone(), scratch);
+        let answered = answer_document(self.predictor, self.columns, &self.options, (batch, vectors), rows.clone(), scratch);
         let mut errors = Vec::new();
         let mut labelled = Vec::new();
         for (row, answered) in rows.clone().zip(answered) {

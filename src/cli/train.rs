@@ -297,7 +297,12 @@ impl SettingArgs {
                     block.split_hashtags |= self.split_hashtags;
                 }
                 features.blocks.extend(
-                    params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon | Analyzer::Encoder)).cloned(),
+                    params
+                        .features
+                        .blocks
+                        .iter()
+                        .filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon | Analyzer::Encoder))
+                        .cloned(),
                 );
             }
         }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 pub(super) struct Bert {
     network: BertModel,
     dims: usize,
+    n_rows: usize,
 }
 
 impl Bert {
@@ -24,16 +25,25 @@ impl Bert {
         let network = VarBuilder::from_slice_safetensors(files.weights(), DType::F32, &Device::Cpu)
             .and_then(|weights| BertModel::load(weights, &config))
             .map_err(|e| files.refuse_weights(e))?;
-        Ok(Self { network, dims: config.hidden_size })
+        Ok(Self { network, dims: config.hidden_size, n_rows: config.vocab_size })
     }
 
     pub(super) fn dims(&self) -> usize {
         self.dims
     }
 
+    /// Tokens that have an embedding.
+    pub(super) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
     /// The vectors of texts of one length; with `mention`, each followed by the mean over the mention's tokens.
     pub(super) fn vectors(&self, batch: &[&Tokens], mention: bool) -> Result<Vec<Vec<f32>>> {
         let length = batch[0].ids.len();
+        if length == 0 {
+            // A tokenizer without special tokens leaves nothing of an empty text.
+            return Ok(vec![vec![0.0; if mention { 2 * self.dims } else { self.dims }]; batch.len()]);
+        }
         let states = self.states(batch, length).map_err(|e| Error::input("the encoder cannot be run").caused_by(e))?;
         let of_text = |(tokens, states): (&&Tokens, &[f32])| {
             let state = |i: usize| &states[i * self.dims..(i + 1) * self.dims];

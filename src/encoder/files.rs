@@ -89,7 +89,11 @@ impl Files {
     /// Refuses a directory that pools its tokens in another way than by their mean.
     pub(super) fn check_pooling(&self) -> Result<()> {
         let Some(json) = self.json(OPTIONAL[1])? else { return Ok(()) };
-        let chosen = json.as_object().into_iter().flatten().filter(|(name, on)| name.starts_with("pooling_mode") && on.as_bool() == Some(true));
+        let chosen = json
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, on)| name.starts_with("pooling_mode") && on.as_bool() == Some(true));
         match chosen.map(|(name, _)| name.as_str()).find(|name| *name != "pooling_mode_mean_tokens") {
             None => Ok(()),
             Some(other) => Err(self.refuse(OPTIONAL[1], "this pooling is not supported", "pooling_mode_mean_tokens", other)),

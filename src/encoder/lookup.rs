@@ -18,6 +18,7 @@ pub(super) struct Lookup {
     dims: usize,
     weights: Vec<f32>,
     mapping: Vec<u32>,
+    n_tokens: usize,
     unknown: Option<u32>,
     normalizes: bool,
 }
@@ -37,26 +38,33 @@ impl Lookup {
         let dims = tensors.get("embeddings").and_then(|t| t.dims2().ok()).map_or(0, |(_, dims)| dims);
         let (rows, weights) = (read("embeddings")?.unwrap_or_default(), read("weights")?.unwrap_or_default());
         let mapping: Vec<u32> = read("mapping")?.unwrap_or_default().into_iter().map(|row| row as u32).collect();
-        let n_tokens = tokenizer.get_vocab_size(true);
         let n_rows = rows.len() / dims.max(1);
-        let reaches = |len: usize| len == 0 || len >= n_tokens;
-        let fits = dims > 0
-            && reaches(weights.len())
-            && reaches(mapping.len())
-            && mapping.iter().all(|&row| (row as usize) < n_rows)
-            && (!mapping.is_empty() || n_rows >= n_tokens);
-        if !fits {
+        let n_tokens = [weights.len(), mapping.len()].into_iter().filter(|&n| n > 0).min().unwrap_or(n_rows);
+        let fits = match mapping.is_empty() {
+            true => n_tokens <= n_rows,
+            false => mapping.iter().all(|&row| (row as usize) < n_rows),
+        };
+        if dims == 0 || !fits {
             let found = format!("{n_rows} rows of {dims} values, {} weights, {} mapped tokens", weights.len(), mapping.len());
-            let expected = format!("a tensor `embeddings` with a row for each of {n_tokens} tokens");
-            return Err(files.refuse("model.safetensors", "tokens and embeddings do not fit together", &expected, found));
+            return Err(files.refuse(
+                "model.safetensors",
+                "the tensors do not fit together",
+                "`embeddings`, a row per token",
+                found,
+            ));
         }
         let json: serde_json::Value = serde_json::from_slice(files.tokenizer()).map_err(|e| files.refuse_config(&e))?;
         let unknown = json["model"]["unk_token"].as_str().and_then(|token| tokenizer.token_to_id(token));
-        Ok(Self { rows, dims, weights, mapping, unknown, normalizes: config.normalize })
+        Ok(Self { rows, dims, weights, mapping, n_tokens, unknown, normalizes: config.normalize })
     }
 
     pub(super) fn dims(&self) -> usize {
         self.dims
+    }
+
+    /// Tokens that have a row.
+    pub(super) fn n_tokens(&self) -> usize {
+        self.n_tokens
     }
 
     /// A text's vector; with `mention`, followed by the mean over the mention's tokens.

@@ -48,15 +48,12 @@ impl Encoder {
     /// If a file is missing, or is no encoder of a kind that can be run.
     pub fn load(directory: &Path, mention: bool, cache: &VectorCache) -> Result<Self> {
         let files = Files::read(directory)?;
-        let no_tokenizer = |e: tokenizers::Error| {
-            Error::input("not a tokenizer").in_file(directory.join("tokenizer.json")).found(e.to_string())
-        };
+        let no_tokenizer =
+            |e: tokenizers::Error| Error::input("not a tokenizer").in_file(directory.join("tokenizer.json")).found(e.to_string());
         let mut tokenizer = Tokenizer::from_bytes(files.tokenizer()).map_err(no_tokenizer)?;
         tokenizer.with_padding(None);
         let max_length = files.max_length()?;
-        tokenizer
-            .with_truncation(Some(TruncationParams { max_length, ..TruncationParams::default() }))
-            .map_err(no_tokenizer)?;
+        tokenizer.with_truncation(Some(TruncationParams { max_length, ..TruncationParams::default() })).map_err(no_tokenizer)?;
         let (network, dims) = match files.kind()? {
             "bert" => {
                 let bert = Bert::load(&files)?;
@@ -69,14 +66,25 @@ impl Encoder {
                 (Network::Lookup(lookup), dims)
             }
         };
-        let id = EncoderId {
-            name: files.name(),
-            files: files.hashes(),
-            dims: if mention { 2 * dims } else { dims },
-            mention,
-        };
+        let id = EncoderId { name: files.name(), files: files.hashes(), dims: if mention { 2 * dims } else { dims }, mention };
         let cache = Cache::open(cache, &id);
-        Ok(Self { id, tokenizer, network, cache })
+        let encoder = Self { id, tokenizer, network, cache };
+        encoder.check(&files)?;
+        Ok(encoder)
+    }
+
+    /// Makes sure that no text can be refused later: every token has a row, unknown characters have a token, and the network runs.
+    fn check(&self, files: &Files) -> Result<()> {
+        let largest = self.tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize);
+        let n_rows = match &self.network {
+            Network::Bert(bert) => bert.n_rows(),
+            Network::Lookup(lookup) => lookup.n_tokens(),
+        };
+        if largest >= n_rows {
+            return Err(files.refuse("tokenizer.json", "more tokens than embeddings", &format!("ids below {n_rows}"), largest));
+        }
+        let probe = self.tokens(&"a \u{e000}\u{10fffd}".into())?;
+        self.run(&[&probe]).map(|_| ())
     }
 
     /// Which encoder it is.
@@ -138,9 +146,8 @@ impl Encoder {
         let encoding = self.tokenizer.encode(passage.text, has_special_tokens).map_err(|e| {
             Error::input("the encoder's tokenizer refuses a text").found(e.to_string()).help("copy tokenizer.json again")
         })?;
-        let overlaps = |&(first, end): &(usize, usize)| {
-            passage.target.is_some_and(|(from, to)| first < to && end > from && end > first)
-        };
+        let overlaps =
+            |&(first, end): &(usize, usize)| passage.target.is_some_and(|(from, to)| first < to && end > from && end > first);
         let mention = encoding.get_offsets().iter().enumerate().filter(|(_, offsets)| overlaps(offsets)).map(|(i, _)| i);
         Ok(Tokens { mention: mention.collect(), ids: encoding.get_ids().to_vec() })
     }

@@ -272,7 +272,9 @@ impl FeatureParams {
                 .expected(format!("at most one block, with an encoder of 1 to {MAX_DIMS} values")));
         }
         if !blocks.is_empty() && self.hash_bits.is_some() {
-            return Err(Error::parameter("hashed features cannot hold an encoder's vector").help("leave out --hash-bits or --encoder"));
+            return Err(
+                Error::parameter("hashed features cannot hold an encoder's vector").help("leave out --hash-bits or --encoder")
+            );
         }
         Ok(())
     }
