@@ -119,7 +119,10 @@ impl Files {
 
     /// An error about the weights.
     pub(super) fn refuse_weights(&self, cause: candle_core::Error) -> Error {
-        self.refuse(WEIGHTS, "the weights cannot be used", "those that config.json describes", cause)
+        // With RUST_BACKTRACE, a backtrace follows the first line.
+        let cause = cause.to_string();
+        let first = cause.lines().next().unwrap_or_default();
+        self.refuse(WEIGHTS, "the weights cannot be used", "those that config.json describes", first)
     }
 
     /// An error about the configuration.

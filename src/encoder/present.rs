@@ -98,7 +98,7 @@ impl Encoder {
     ///
     /// If the tokenizer or the network refuses a text, which speaks for a damaged directory.
     pub fn encode(&self, passages: &[Passage<'_>]) -> Result<Vectors> {
-        let mut numbers: HashMap<(&str, Option<(usize, usize)>), usize> = HashMap::new();
+        let mut numbers = HashMap::new();
         let mut distinct: Vec<Passage<'_>> = Vec::new();
         let number_of: Vec<usize> = passages
             .iter()
