@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::data::{Column, ColumnType, Rejects, RowBatch, RowBuffer, RowLayout, TableReader, TableWriter, Value};
 use crate::documents::{Documents, answer_document};
+use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
@@ -28,7 +29,7 @@ pub struct BatchOptions {
     pub target: Option<String>,
 }
 
-/// Labels a row: answers of all heads, in order.
+/// Labels a row, given the encoder's vector of its text: answers of all heads, in order.
 ///
 /// # Errors
 ///
@@ -38,10 +39,11 @@ pub fn answers<'r>(
     columns: &Columns,
     options: &BatchOptions,
     field: impl Fn(usize) -> &'r str,
+    vector: &[f32],
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
     let mut answers = Vec::new();
-    answers_into(predictor, columns, options, field, scratch, &mut answers)?;
+    answers_into(predictor, columns, options, field, vector, scratch, &mut answers)?;
     Ok(answers)
 }
 
@@ -55,11 +57,25 @@ pub fn answers_into<'r>(
     columns: &Columns,
     options: &BatchOptions,
     field: impl Fn(usize) -> &'r str,
+    vector: &[f32],
     scratch: &mut Scratch,
     answers: &mut Vec<Answer>,
 ) -> Result<()> {
-    predictor.read(passage(columns, options, &field)?, scratch);
+    let passage = passage(columns, options, &field)?;
+    predictor.read(Passage { vector, ..passage }, scratch);
     answer_heads(predictor, columns, options, field, scratch, |_, _| false, answers)
+}
+
+/// The vectors of the texts of all rows; empty ones without an encoder.
+///
+/// # Errors
+///
+/// As [`Encoder::encode`].
+pub fn vectors(encoder: Option<&Encoder>, columns: &Columns, options: &BatchOptions, batch: &RowBatch) -> Result<Vectors> {
+    let Some(encoder) = encoder else { return Ok(Vectors::default()) };
+    // A row without passage is refused later, with its reason.
+    let passage = |row| passage(columns, options, |column| batch.field(row, column)).unwrap_or_else(|_| "".into());
+    encoder.encode(&(0..batch.n_rows()).map(passage).collect::<Vec<_>>())
 }
 
 /// Text and target mention of a row.
@@ -69,7 +85,7 @@ pub(crate) fn passage<'r>(columns: &Columns, options: &BatchOptions, field: impl
         Some(target) => find_mention(text, target),
         None => columns.target_of(&field)?,
     };
-    Ok(Passage { text, target })
+    Ok(Passage { text, target, vector: &[] })
 }
 
 /// Answers of all heads for the text in `scratch`, in order, each given what it needs; `ready` fills in answers that are there already and says so.
@@ -108,6 +124,8 @@ pub(crate) fn answer_heads<'r>(
 pub struct Labeller<'a> {
     /// The model.
     pub predictor: &'a Predictor,
+    /// The model's encoder, if it has one.
+    pub encoder: Option<&'a Encoder>,
     /// Where the model's columns stand in the table.
     pub columns: &'a Columns,
     /// How rows are labelled.
@@ -147,7 +165,7 @@ impl Labeller<'_> {
                 || self.label_batch(&current, &ranges, &layout, &scratches),
                 || documents.read_batch(reader, &mut next, rejects),
             );
-            for mut chunk in chunks {
+            for mut chunk in chunks? {
                 n_written += chunk.buffer.n_rows() as u64;
                 writer.write_buffer(&mut chunk.buffer)?;
                 for error in chunk.refused {
@@ -167,25 +185,34 @@ impl Labeller<'_> {
         documents: &[Range<usize>],
         layout: &RowLayout,
         scratches: &ScratchPool<'_>,
-    ) -> Vec<Chunk> {
+    ) -> Result<Vec<Chunk>> {
+        let vectors = vectors(self.encoder, self.columns, self.options, batch)?;
+        let with_vectors = (batch, &vectors);
         if documents.len() < batch.n_rows() {
-            let label = |documents: &[Range<usize>]| scratches.with(|s| self.label_documents(batch, documents, layout, s));
-            return chunks_of(documents).into_par_iter().map(label).collect();
+            let label = |documents: &[Range<usize>]| scratches.with(|s| self.label_documents(with_vectors, documents, layout, s));
+            return Ok(chunks_of(documents).into_par_iter().map(label).collect());
         }
-        (0..batch.n_rows().div_ceil(CHUNK_ROWS))
+        let chunks = (0..batch.n_rows().div_ceil(CHUNK_ROWS))
             .into_par_iter()
             .map(|number| {
                 let rows = number * CHUNK_ROWS..((number + 1) * CHUNK_ROWS).min(batch.n_rows());
-                scratches.with(|scratch| self.label_rows(batch, rows, layout, scratch))
+                scratches.with(|scratch| self.label_rows(with_vectors, rows, layout, scratch))
             })
-            .collect()
+            .collect();
+        Ok(chunks)
     }
 
-    fn label_rows(&self, batch: &RowBatch, rows: Range<usize>, layout: &RowLayout, scratch: &mut Scratch) -> Chunk {
+    fn label_rows(
+        &self,
+        (batch, vectors): (&RowBatch, &Vectors),
+        rows: Range<usize>,
+        layout: &RowLayout,
+        scratch: &mut Scratch,
+    ) -> Chunk {
         let (mut chunk, mut answers) = (Chunk::default(), Vec::new());
         for row in rows {
             let field = |column| batch.field(row, column);
-            match answers_into(self.predictor, self.columns, self.options, field, scratch, &mut answers) {
+            match answers_into(self.predictor, self.columns, self.options, field, vectors.row(row), scratch, &mut answers) {
                 Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
                 Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
             }
@@ -193,12 +220,25 @@ impl Labeller<'_> {
         chunk
     }
 
-    fn label_documents(&self, batch: &RowBatch, documents: &[Range<usize>], layout: &RowLayout, scratch: &mut Scratch) -> Chunk {
+    fn label_documents(
+        &self,
+        (batch, vectors): (&RowBatch, &Vectors),
+        documents: &[Range<usize>],
+        layout: &RowLayout,
+        scratch: &mut Scratch,
+    ) -> Chunk {
         let mut chunk = Chunk::default();
         let mut readings = Vec::new();
         for rows in documents {
-            let answered =
-                answer_document(self.predictor, self.columns, self.options, batch, rows.clone(), scratch, &mut readings);
+            let answered = answer_document(
+                self.predictor,
+                self.columns,
+                self.options,
+                (batch, vectors),
+                rows.clone(),
+                scratch,
+                &mut readings,
+            );
             for (row, answered) in rows.clone().zip(answered) {
                 match answered {
                     Ok((text, answers)) => {

@@ -3,8 +3,11 @@
 //! A [`Classifier`] joins the parts; it is immutable and shared by all threads. Each sentence gives one record per topic found in it, or one record with the none
 //! label. Offsets count Unicode code points of the article's text as it was given, end exclusive.
 
+use std::sync::Arc;
+
 use crate::data::Article;
 use crate::documents::scores_of;
+use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::holders::{self, HolderFinder, Mode};
@@ -25,6 +28,7 @@ struct Heads {
 #[derive(Debug, Clone)]
 pub struct Classifier {
     predictor: Predictor,
+    encoder: Option<Arc<Encoder>>,
     heads: Heads,
     holders: Option<HolderFinder>,
     /// Canonical names that the user has overruled.
@@ -84,8 +88,20 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// If the model has no such heads.
+    /// If the model has no such heads, or needs an encoder.
     pub fn new(predictor: Predictor, holders: Option<HolderFinder>) -> Result<Self> {
+        Self::with_encoder(predictor, None, holders)
+    }
+
+    /// The same with the model's encoder, as [`Encoder::for_model`] gives it.
+    ///
+    /// # Errors
+    ///
+    /// If the model has no such heads, or needs another encoder.
+    pub fn with_encoder(predictor: Predictor, encoder: Option<Encoder>, holders: Option<HolderFinder>) -> Result<Self> {
+        if predictor.encoder().map(|id| &id.files) != encoder.as_ref().map(|encoder| &encoder.id().files) {
+            return Err(Error::model("the encoder is not the model's").help("load it with Encoder::for_model (--encoder DIR)"));
+        }
         let task = &predictor.model().meta().task;
         let stance = task.heads.iter().position(|h| h.given.as_ref().is_some_and(|g| task.head(g).is_some()));
         let heads = stance
@@ -96,7 +112,7 @@ impl Classifier {
                 .found(task.heads.iter().map(|h| h.name.as_str()).collect::<Vec<_>>().join(", "))
                 .help("label rows with `stance predict`, or train with a task file of two heads")
         })?;
-        Ok(Self { predictor, heads, holders, aliases: Vec::new(), abstain: None })
+        Ok(Self { predictor, encoder: encoder.map(Arc::new), heads, holders, aliases: Vec::new(), abstain: None })
     }
 
     /// The compiled-in model for diplomatic news, with holders.
@@ -200,12 +216,20 @@ impl Classifier {
         if readings.len() < parts.len() {
             readings.resize_with(parts.len(), Reading::default);
         }
-        for (part, reading) in parts.iter().zip(readings.iter_mut()) {
-            self.predictor.read(Passage::from(part.text), model);
+        let vectors = self.vectors_of(parts);
+        for (i, (part, reading)) in parts.iter().zip(readings.iter_mut()).enumerate() {
+            self.predictor.read(Passage { vector: vectors.row(i), ..part.text.into() }, model);
             model.exchange(reading);
         }
         let scores = scores_of(&self.predictor, self.heads.topic, model, &mut readings[..parts.len()]);
         self.predictor.answer_together(self.heads.topic, scores)
+    }
+
+    /// The vectors of all parts; empty ones without an encoder.
+    fn vectors_of(&self, parts: &[Part<'_>]) -> Vectors {
+        let Some(encoder) = &self.encoder else { return Vectors::default() };
+        let passages: Vec<Passage<'_>> = parts.iter().map(|part| part.text.into()).collect();
+        encoder.encode(&passages).expect("an encoder that was loaded takes every text")
     }
 
     /// Parts of a sentence that are read apart: "India demanded …; Pakistan denied …" where each part has a party of its own. Bytes of the sentence.

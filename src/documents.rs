@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use crate::batch::{BatchOptions, answer_heads, passage};
 use crate::data::{BatchLimits, Rejects, RowBatch, TableReader};
+use crate::encoder::Vectors;
 use crate::error::Result;
+use crate::features::Passage;
 use crate::labelled::Columns;
 use crate::predict::{Answer, Predictor, Reading, Scratch};
 
@@ -82,18 +84,18 @@ fn documents(batch: &RowBatch, group: Option<usize>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Labels the rows of one document: for each row the number of its text in the document and the answers of all heads, or why it has none. What was read of
-/// the texts is left in `readings`.
+/// Labels the rows of one document, whose vectors come with the batch: for each row the number of its text in the document and the answers of all heads, or
+/// why it has none. What was read of the texts is left in `readings`.
 pub fn answer_document(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
-    batch: &RowBatch,
+    (batch, vectors): (&RowBatch, &Vectors),
     rows: Range<usize>,
     scratch: &mut Scratch,
     readings: &mut Vec<Reading>,
 ) -> Vec<Result<(usize, Vec<Answer>)>> {
-    let texts = read_texts(predictor, columns, options, batch, rows.clone(), scratch, readings);
+    let texts = read_texts(predictor, columns, options, (batch, vectors), rows.clone(), scratch, readings);
     let n_texts = texts.iter().flatten().max().map_or(0, |last| last + 1);
     let judged = judge_together(predictor, scratch, &mut readings[..n_texts]);
     let answer_row = |(row, text): (usize, Result<usize>)| {
@@ -114,7 +116,7 @@ fn read_texts(
     predictor: &Predictor,
     columns: &Columns,
     options: &BatchOptions,
-    batch: &RowBatch,
+    (batch, vectors): (&RowBatch, &Vectors),
     rows: Range<usize>,
     scratch: &mut Scratch,
     readings: &mut Vec<Reading>,
@@ -132,7 +134,7 @@ fn read_texts(
             if readings.len() == n_texts {
                 readings.push(Reading::default());
             }
-            predictor.read(passage, scratch);
+            predictor.read(Passage { vector: vectors.row(row), ..passage }, scratch);
             scratch.exchange(&mut readings[n_texts]);
             n_texts += 1;
             n_texts - 1

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::random::Random;
@@ -68,6 +69,7 @@ pub struct Labelled {
     kinds: Vec<String>,
     heads: Vec<HeadCases>,
     n_rows: usize,
+    vectors: Vectors,
 }
 
 impl Columns {
@@ -265,7 +267,18 @@ impl LabelledBuilder {
 impl Labelled {
     /// The texts.
     pub fn passages(&self) -> Vec<Passage<'_>> {
-        self.texts.iter().zip(&self.targets).map(|(text, &target)| Passage { text, target }).collect()
+        let passage = |(i, text)| Passage { text, target: self.targets[i], vector: self.vectors.row(i) };
+        self.texts.iter().map(String::as_str).enumerate().map(passage).collect()
+    }
+
+    /// Gives every text its vector; without an encoder, none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode`].
+    pub fn encode(&mut self, encoder: Option<&Encoder>) -> Result<()> {
+        self.vectors = encoder.map(|encoder| encoder.encode(&self.passages())).transpose()?.unwrap_or_default();
+        Ok(())
     }
 
     /// The cases of each head, in the order of the task.

@@ -10,6 +10,7 @@ pub mod task;
 pub mod data;
 pub mod text;
 pub mod features;
+pub mod encoder;
 pub mod linear;
 pub mod calibrate;
 pub mod model;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::calibrate::Judged;
 use crate::error::{Error, Result};
 use crate::features::index::{Candidate, IndexView};
-use crate::features::{Analyzer, Counter, Extractor, NgramScratch, Passage, TfidfParams, WordCache, tf, weigh_block};
+use crate::features::{Analyzer, Counter, EncoderId, Extractor, NgramScratch, Passage, TfidfParams, WordCache, tf, weigh_block};
 use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model, RECORD_IDF, RECORD_WEIGHTS, WeightKind};
 
 /// Counts up to here have their tf weight in a table.
@@ -32,6 +32,8 @@ pub struct Predictor {
     counts_as_known: Vec<bool>,
     /// Per lane.
     scales: Vec<f32>,
+    /// Position in an encoder's vector and feature of each value that the model knows.
+    dense: Vec<(usize, u32)>,
 }
 
 /// The buffers of one thread; made by [`Predictor::scratch`].
@@ -156,9 +158,17 @@ impl Predictor {
         let (lanes, n_lanes) = model.lanes();
         let tf_tables = meta.features.blocks.iter().map(tf_table).collect();
         let scales = meta.heads.iter().flat_map(|h| h.weight_scales.iter().copied()).collect();
-        let is_word: Vec<bool> = meta.features.blocks.iter().map(|b| b.analyzer == Analyzer::Word).collect();
-        let counts_as_known = is_word.iter().map(|&w| w || !is_word.contains(&true)).collect();
-        Self { extractor: Extractor::new(&meta.features), tf_tables, lanes, n_lanes, counts_as_known, scales, model }
+        // Every text has a vector, even gibberish, so that it shows no knowledge where there is anything else.
+        let kinds = meta.features.blocks.iter().map(|b| match b.analyzer {
+            Analyzer::Word => 2,
+            Analyzer::Encoder => 0,
+            _ => 1,
+        });
+        let most = kinds.clone().max();
+        let counts_as_known = kinds.map(|kind| Some(kind) == most).collect();
+        let extractor = Extractor::new(&meta.features);
+        let dense = dense_features(&extractor, &model);
+        Self { extractor, tf_tables, lanes, n_lanes, counts_as_known, scales, dense, model }
     }
 
     /// The model.
@@ -178,7 +188,16 @@ impl Predictor {
         Scratch { shared: vec![0.0; self.n_lanes], words, ..Scratch::default() }
     }
 
+    /// The encoder whose vector every passage must carry; none for a model of n-grams alone.
+    pub fn encoder(&self) -> Option<&EncoderId> {
+        self.model.meta().features.encoder()
+    }
+
     /// Reads a text: known n-grams, their values, and the shared scores of all heads. The other methods answer from the scratch.
+    ///
+    /// # Panics
+    ///
+    /// If the model needs an encoder's vector and the passage carries none of its length ([`crate::encoder::Encoder::for_model`] makes them).
     pub fn read(&self, passage: Passage<'_>, scratch: &mut Scratch) {
         let index = self.model.index();
         let records = self.model.records();
@@ -193,11 +212,14 @@ impl Predictor {
             scratch.counter.clear();
             if scratch.words[block].is_some() {
                 self.count_chars(block, passage, index, records, scratch);
-            } else {
+            } else if self.extractor.dense_keys(block).is_empty() {
                 let Scratch { ngrams, keys, candidates, counter, .. } = scratch;
                 keys.clear();
                 self.extractor.keys(block, passage, ngrams, |key| keys.push(key));
                 self.look_up(keys, index, records, candidates, |i| counter.add(u64::from(i)));
+            } else {
+                self.add_vector(block, passage.vector, records, scratch);
+                continue;
             }
             self.add_block(block, records, scratch);
         }
@@ -273,6 +295,27 @@ impl Predictor {
             let weight = table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
             (i as u32, weight * f32::from_bits(records[i as usize * meta.stride + RECORD_IDF]))
         }));
+        self.add_hits(block, first, records, scratch);
+    }
+
+    /// Adds the weights of an encoder's vector; kept out of the way of n-grams.
+    #[inline(never)]
+    fn add_vector(&self, block: usize, vector: &[f32], records: &[u32], scratch: &mut Scratch) {
+        let n_values = self.extractor.dense_keys(block).len();
+        assert_eq!(vector.len(), n_values, "the passage must carry the vector of the model's encoder");
+        let first = scratch.hits.len();
+        if self.counts_as_known[block] {
+            scratch.n_known += self.dense.len();
+        }
+        scratch.hits.extend(self.dense.iter().map(|&(d, i)| (i, vector[d])));
+        self.add_hits(block, first, records, scratch);
+    }
+
+    /// Brings the hits of a block, those from `first` on, to its norm and adds their weights.
+    #[inline(always)]
+    fn add_hits(&self, block: usize, first: usize, records: &[u32], scratch: &mut Scratch) {
+        let meta = self.model.meta();
+        let params = &meta.features.blocks[block];
         let hits = &mut scratch.hits[first..];
         let scale = weigh_block(params, hits.iter().map(|h| h.1));
         hits.iter_mut().for_each(|hit| hit.1 *= scale);
@@ -402,25 +445,44 @@ impl Predictor {
         })
     }
 
-    /// Each known n-gram's part in the score of `class`, largest first, with the intercept as the last entry; they add up to the score.
+    /// Each known n-gram's part in the score of `class`, and that of an encoder's vector as a whole, largest first, with the intercept as the last entry;
+    /// they add up to the score.
     pub fn explain(&self, head: usize, given: Option<usize>, class: usize, scratch: &Scratch) -> Vec<Contribution> {
         let meta = self.head(head);
         let view = self.model.head(head);
         let (output, sign) = output_of(class, meta);
+        let is_dense = |hit: &(u32, f32)| self.is_dense(hit.0 as usize);
         let mut parts: Vec<Contribution> = scratch
             .hits
             .iter()
+            .filter(|hit| !is_dense(hit))
             .map(|&(i, value)| {
                 let weight = sign * self.weight(head, given, output, i as usize, view);
                 let ngram = self.model.name(i as usize).map_or_else(|| format!("#{i}"), str::to_owned);
                 Contribution { ngram, value: f64::from(value), contribution: f64::from(value) * weight }
             })
             .collect();
+        if let Some(encoder) = self.encoder() {
+            // Single values of a vector mean nothing to people.
+            let values = scratch.hits.iter().filter(|hit| is_dense(hit));
+            let part = |&(i, value): &(u32, f32)| f64::from(value) * sign * self.weight(head, given, output, i as usize, view);
+            parts.push(Contribution {
+                ngram: format!("(encoder {})", encoder.name),
+                value: values.clone().map(|hit| f64::from(hit.1).powi(2)).sum::<f64>().sqrt(),
+                contribution: values.map(part).sum(),
+            });
+        }
         parts.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()).then_with(|| a.ngram.cmp(&b.ngram)));
         let n = meta.n_outputs;
         let bias = view.bias[output] + given.map_or(0.0, |g| view.bias[(1 + g) * n + output]);
         parts.push(Contribution { ngram: "(intercept)".to_owned(), value: 1.0, contribution: sign * bias });
         parts
+    }
+
+    /// Whether feature `i` is a value of an encoder's vector.
+    fn is_dense(&self, i: usize) -> bool {
+        let blocks = &self.model.meta().features.blocks;
+        blocks.get(self.model.block(i)).is_some_and(|b| b.analyzer == Analyzer::Encoder)
     }
 
     fn weight(&self, head: usize, given: Option<usize>, output: usize, feature: usize, view: HeadView<'_>) -> f64 {
@@ -441,8 +503,8 @@ impl Predictor {
         let meta = self.head(head);
         let view = self.model.head(head);
         let (output, sign) = output_of(class, meta);
-        let mut weights: Vec<(f64, usize)> =
-            (0..self.model.meta().n_features).map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
+        let features = (0..self.model.meta().n_features).filter(|&i| !self.is_dense(i));
+        let mut weights: Vec<(f64, usize)> = features.map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
         weights.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let name = |i: usize| self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
         weights.into_iter().take(n).map(|(weight, i)| (name(i), weight)).collect()
@@ -464,6 +526,14 @@ pub(crate) fn class_scores(outputs: &[f64], n_classes: usize) -> Vec<f64> {
         [score] if n_classes == 2 => vec![-score, *score],
         scores => scores.to_vec(),
     }
+}
+
+fn dense_features(extractor: &Extractor, model: &Model) -> Vec<(usize, u32)> {
+    let Some(index) = model.index() else { return Vec::new() };
+    let (records, stride) = (model.records(), model.meta().stride);
+    let feature = |key: u64| index.get(key, |i| records[i * stride]).map(|i| i as u32);
+    let keys = (0..extractor.n_blocks()).flat_map(|block| extractor.dense_keys(block)).enumerate();
+    keys.filter_map(|(d, &key)| Some((d, feature(key)?))).collect()
 }
 
 /// Lanes whose sums stay in registers.

@@ -99,6 +99,11 @@ impl SparseRows {
         selected
     }
 
+    /// Whether all values are finite and none is negative, as counts and their weights are.
+    pub fn are_counts(&self) -> bool {
+        self.values.iter().all(|v| v.is_finite() && *v >= 0.0)
+    }
+
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.starts.len() - 1

@@ -158,7 +158,7 @@ impl Run<'_> {
 
     fn score(&self, model: Model, common: &Common) -> anyhow::Result<Vec<HeadItems>> {
         let predictor = Predictor::new(model.into());
-        Ok(score_table(&predictor, &self.test, None, &BatchOptions::default(), common, &mut Rejects::new())?.0)
+        Ok(score_table((&predictor, None), &self.test, None, &BatchOptions::default(), common, &mut Rejects::new())?.0)
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
+use stancekit::encoder::Vectors;
 use stancekit::features::Passage;
 use stancekit::predict::{Answer, Scratch, ScratchPool};
 use stancekit::text::{WordRule, for_each_word, sentences};
@@ -16,8 +17,12 @@ use stancekit::{Model, Predictor};
 use super::accuracy::Accuracy;
 use super::bench_holders::BenchHolders;
 use super::columns::TableArgs;
+use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
+
+/// An encoder is timed on so many texts: it is a thousand times slower than the other stages.
+const ENCODED_TEXTS: usize = 500;
 
 /// Measure the throughput of every stage on your data and model, or accuracy on benchmark sets.
 #[derive(Debug, Args)]
@@ -30,6 +35,8 @@ pub struct Bench {
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     /// Repetitions; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
@@ -85,9 +92,10 @@ impl Bench {
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let (texts, read) = read(table, &predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
+        let passages: Vec<Passage<'_>> = texts.iter().map(|text| text.as_str().into()).collect();
         let mut report = Report {
             n_texts: texts.len(),
-            n_bytes: texts.iter().map(String::len).sum(),
+            n_bytes: n_bytes(&passages),
             runs: self.runs,
             stages: Vec::new(),
             load_ms: None,
@@ -95,15 +103,18 @@ impl Bench {
             peak_memory_kb: None,
         };
         report.add("read the table", 1, read);
-        report.add("segment", 1, self.median(|| texts.iter().map(|t| sentences(t).len()).sum()));
-        report.add("tokenise", 1, self.median(|| texts.iter().map(|t| count_words(t)).sum()));
+        report.add("segment", 1, self.median(|| passages.iter().map(|p| sentences(p.text).len()).sum()));
+        report.add("tokenise", 1, self.median(|| passages.iter().map(|p| count_words(p.text)).sum()));
+        let vectors = self.encode(&predictor, &passages, &mut report)?;
+        let passages: Vec<Passage<'_>> =
+            passages.iter().enumerate().map(|(i, &passage)| Passage { vector: vectors.row(i), ..passage }).collect();
         let (mut scratch, mut answers) = (predictor.scratch(), Vec::new());
-        report.add("features", 1, self.median(|| texts.iter().map(|t| read_text(&predictor, t, &mut scratch)).sum()));
-        let single = self.median(|| texts.iter().map(|t| predict(&predictor, t, &mut scratch, &mut answers)).sum());
+        report.add("features", 1, self.median(|| passages.iter().map(|&p| read_text(&predictor, p, &mut scratch)).sum()));
+        let single = self.median(|| passages.iter().map(|&p| predict(&predictor, p, &mut scratch, &mut answers)).sum());
         report.add("predict", 1, single);
         let mut n_threads = 2;
         while n_threads <= std::thread::available_parallelism().map_or(1, usize::from) {
-            report.add("predict", n_threads, self.parallel(&predictor, &texts, n_threads)?);
+            report.add("predict", n_threads, self.parallel(&predictor, &passages, n_threads)?);
             n_threads *= 2;
         }
         report.set_scaling();
@@ -117,15 +128,25 @@ impl Bench {
         Ok(ExitStatus::Done)
     }
 
+    /// The vectors of all passages, where the model has an encoder; timed on some of them, without a cache.
+    fn encode(&self, predictor: &Predictor, passages: &[Passage<'_>], report: &mut Report) -> anyhow::Result<Vectors> {
+        let Some(encoder) = self.encoder.for_model(predictor.encoder())? else { return Ok(Vectors::default()) };
+        let sample = &passages[..passages.len().min(ENCODED_TEXTS)];
+        let uncached = self.encoder.without_cache().for_model(predictor.encoder())?;
+        let seconds = self.median(|| uncached.as_ref().map_or(0, |e| usize::from(e.encode(sample).is_ok())));
+        report.add_sample("encode", rayon::current_num_threads(), seconds, (sample.len(), n_bytes(sample)));
+        Ok(encoder.encode(passages)?)
+    }
+
     /// Median seconds of predicting on so many threads.
-    fn parallel(&self, predictor: &Predictor, texts: &[String], n_threads: usize) -> anyhow::Result<f64> {
+    fn parallel(&self, predictor: &Predictor, passages: &[Passage<'_>], n_threads: usize) -> anyhow::Result<f64> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build()?;
         let scratches = ScratchPool::new(predictor);
-        let of_chunk = |chunk: &[String]| {
+        let of_chunk = |chunk: &[Passage<'_>]| {
             let mut answers = Vec::new();
-            scratches.with(|scratch| chunk.iter().map(|t| predict(predictor, t, scratch, &mut answers)).sum::<usize>())
+            scratches.with(|scratch| chunk.iter().map(|&p| predict(predictor, p, scratch, &mut answers)).sum::<usize>())
         };
-        Ok(self.median(|| pool.install(|| texts.par_chunks(256).map(of_chunk).sum())))
+        Ok(self.median(|| pool.install(|| passages.par_chunks(256).map(of_chunk).sum())))
     }
 
     /// Median seconds of a run; the result keeps the work from being optimised away.
@@ -156,6 +177,10 @@ fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>
     Ok((texts, start.elapsed().as_secs_f64()))
 }
 
+fn n_bytes(passages: &[Passage<'_>]) -> usize {
+    passages.iter().map(|p| p.text.len()).sum()
+}
+
 fn count_words(text: &str) -> usize {
     let mut n = 0;
     for_each_word(text, WordRule::Unicode, |_, _| n += 1);
@@ -163,14 +188,14 @@ fn count_words(text: &str) -> usize {
 }
 
 /// Everything but the answers.
-fn read_text(predictor: &Predictor, text: &str, scratch: &mut Scratch) -> usize {
-    predictor.read(Passage::from(text), scratch);
+fn read_text(predictor: &Predictor, passage: Passage<'_>, scratch: &mut Scratch) -> usize {
+    predictor.read(passage, scratch);
     predictor.n_known(scratch)
 }
 
 /// The classes of all heads, each given the one before where it is given one.
-fn predict(predictor: &Predictor, text: &str, scratch: &mut Scratch, answers: &mut Vec<Answer>) -> usize {
-    predictor.read(Passage::from(text), scratch);
+fn predict(predictor: &Predictor, passage: Passage<'_>, scratch: &mut Scratch, answers: &mut Vec<Answer>) -> usize {
+    predictor.read(passage, scratch);
     let task = &predictor.model().meta().task;
     answers.resize_with(task.heads.len(), Answer::default);
     for (head, head_task) in task.heads.iter().enumerate() {
@@ -183,8 +208,13 @@ fn predict(predictor: &Predictor, text: &str, scratch: &mut Scratch, answers: &m
 
 impl Report {
     fn add(&mut self, stage: &'static str, n_threads: usize, seconds: f64) {
-        let texts_per_second = self.n_texts as f64 / seconds;
-        let mb_per_second = self.n_bytes as f64 / 1e6 / seconds;
+        self.add_sample(stage, n_threads, seconds, (self.n_texts, self.n_bytes));
+    }
+
+    /// A stage that ran on so many texts of so many bytes.
+    fn add_sample(&mut self, stage: &'static str, n_threads: usize, seconds: f64, (n_texts, n_bytes): (usize, usize)) {
+        let texts_per_second = n_texts as f64 / seconds;
+        let mb_per_second = n_bytes as f64 / 1e6 / seconds;
         self.stages.push(Stage { stage, n_threads, seconds, texts_per_second, mb_per_second, scaling: None });
     }
 

@@ -17,6 +17,7 @@ use stancekit::data::{
 use stancekit::holders::{Gazetteer, HolderFinder};
 use stancekit::{Model, Predictor};
 
+use super::encoder::EncoderArgs;
 use super::matrix::{Cells, Matrix};
 use super::predict::load_model;
 use super::{Common, ExitStatus, ReadArgs, RejectArgs, progress, settle};
@@ -70,6 +71,8 @@ pub struct Classify {
     #[arg(long, value_name = "F")]
     aliases: Option<PathBuf>,
     #[command(flatten)]
+    encoder: EncoderArgs,
+    #[command(flatten)]
     rejects: RejectArgs,
 }
 
@@ -116,7 +119,9 @@ impl Classify {
             None => Model::builtin_holders(),
         };
         let finder = HolderFinder::new(gazetteer, &ranker)?;
-        let classifier = Classifier::new(Predictor::new(load_model(self.model.as_ref())?), Some(finder))?;
+        let predictor = Predictor::new(load_model(self.model.as_ref())?);
+        let encoder = self.encoder.for_model(predictor.encoder())?;
+        let classifier = Classifier::with_encoder(predictor, encoder, Some(finder))?;
         let aliases = self.aliases.as_ref().map(read_aliases).transpose()?.unwrap_or_default();
         Ok(classifier.with_aliases(aliases).with_abstention(self.abstain))
     }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use stancekit::batch::BatchOptions;
 use stancekit::data::Rejects;
+use stancekit::encoder::Encoder;
 use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, binomial_interval, bootstrap, compare};
 use stancekit::plot::{self, Curve};
 use stancekit::train::{FoldScores, TrainParams, cross_validate, cross_validate_folds, learning_curve};
@@ -14,6 +15,7 @@ use stancekit::{Predictor, Task};
 
 use super::columns::{TableArgs, TaskArgs};
 use super::duplicates::near_duplicates_of;
+use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::scoring::{HeadItems, score_table};
 use super::train::SettingArgs;
@@ -43,6 +45,8 @@ pub struct Evaluate {
     task: TaskArgs,
     #[command(flatten)]
     settings: SettingArgs,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     /// Also score this model and test the difference
     #[arg(long, value_name = "B", conflicts_with = "cross_validate")]
     against: Option<PathBuf>,
@@ -121,8 +125,9 @@ impl Evaluate {
     }
 
     fn cross_validate(&self, k: usize, common: &Common, rejects: &mut Rejects) -> anyhow::Result<Vec<HeadItems>> {
-        let (task, params) = self.task_and_params()?;
-        let data = self.table.read_labelled(&task, common, rejects)?;
+        let (task, params, encoder) = self.task_and_params()?;
+        let mut data = self.table.read_labelled(&task, common, rejects)?;
+        data.encode(encoder.as_ref())?;
         let bar = super::progress::spinner(common, "cross-validating");
         let heads = cross_validate(&task, &data, &params, k)?;
         bar.finish_and_clear();
@@ -139,12 +144,13 @@ impl Evaluate {
 
     /// Scores of every value of a column when its rows are left out of the training, beside those of cross-validation.
     fn leave_out(&self, column: &str, common: &Common, rejects: &mut Rejects) -> anyhow::Result<String> {
-        let (task, params) = self.task_and_params()?;
-        let data = self.table.read_kinds(&task, Some(column), common, rejects)?;
+        let (task, params, encoder) = self.task_and_params()?;
+        let mut data = self.table.read_kinds(&task, Some(column), common, rejects)?;
         let (values, kinds) = data.kinds();
         anyhow::ensure!(values.len() > 2, "column {column:?} has {} values; expected at least three", values.len());
         let mut kind_of_group = vec![0; data.n_groups()];
         data.groups().iter().zip(&kinds).for_each(|(&group, &kind)| kind_of_group[group] = kind);
+        data.encode(encoder.as_ref())?;
         let bar = super::progress::spinner(common, "leaving out");
         let apart = cross_validate_folds(&task, &data, &params, &kinds)?;
         let n_folds = self.cross_validate.unwrap_or(LEAVE_OUT_FOLDS);
@@ -161,8 +167,11 @@ impl Evaluate {
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
         let predictor = Predictor::new(load_model(model)?);
+        // Of two models that are compared, one may do without.
+        let needs_none = self.against.is_some() && predictor.encoder().is_none();
+        let encoder = if needs_none { None } else { self.encoder.for_model(predictor.encoder())? };
         let options = BatchOptions { abstain: self.abstain, ..BatchOptions::default() };
-        score_table(&predictor, &self.table, Some(&self.task.target), &options, common, rejects)
+        score_table((&predictor, encoder.as_ref()), &self.table, Some(&self.task.target), &options, common, rejects)
     }
 
     /// How many rows have a near-duplicate in the training data; empty where none is named.
@@ -182,8 +191,9 @@ impl Evaluate {
 
     /// The learning curve as a table; writes it and its plot.
     fn learn_step_by_step(&self, path: &Path, common: &Common, rejects: &mut Rejects) -> anyhow::Result<String> {
-        let (task, params) = self.task_and_params()?;
-        let data = self.table.read_labelled(&task, common, rejects)?;
+        let (task, params, encoder) = self.task_and_params()?;
+        let mut data = self.table.read_labelled(&task, common, rejects)?;
+        data.encode(encoder.as_ref())?;
         let bar = super::progress::spinner(common, "learning step by step");
         let steps = learning_curve(&task, &data, &params, self.cross_validate.unwrap_or(LEAVE_OUT_FOLDS), &SHARES)?;
         bar.finish_and_clear();
@@ -205,10 +215,11 @@ impl Evaluate {
         Ok(table)
     }
 
-    fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams)> {
+    fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams, Option<Encoder>)> {
         let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
-        let params = self.settings.params(task.has_target())?;
-        Ok((task, params))
+        let mut params = self.settings.params(task.has_target())?;
+        let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
+        Ok((task, params, encoder))
     }
 
     /// Adds one head's scores; false where the least macro-F1 is missed.

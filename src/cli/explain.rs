@@ -8,6 +8,7 @@ use stancekit::features::Passage;
 use stancekit::predict::Answer;
 
 use super::ExitStatus;
+use super::encoder::EncoderArgs;
 use super::predict::load_model;
 
 /// Show which words spoke for and against.
@@ -18,6 +19,8 @@ pub struct Explain {
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     /// Head to explain; all by default
     #[arg(long, value_name = "HEAD")]
     head: Option<String>,
@@ -41,7 +44,10 @@ impl Explain {
             anyhow::ensure!(names.contains(&head.as_str()), "no head {head:?}; expected one of {}", names.join(", "));
         }
         let mut scratch = predictor.scratch();
-        predictor.read(Passage::from(self.text.as_str()), &mut scratch);
+        let passage = Passage::from(self.text.as_str());
+        let encoder = self.encoder.for_model(predictor.encoder())?;
+        let vectors = encoder.map(|encoder| encoder.encode(&[passage])).transpose()?.unwrap_or_default();
+        predictor.read(Passage { vector: vectors.row(0), ..passage }, &mut scratch);
         let mut answers: Vec<Answer> = Vec::new();
         let mut text = String::new();
         for (head, head_meta) in meta.heads.iter().enumerate() {

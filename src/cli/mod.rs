@@ -10,6 +10,7 @@ mod check;
 mod classify;
 mod columns;
 mod duplicates;
+mod encoder;
 mod evaluate;
 mod explain;
 mod holders;

@@ -10,6 +10,7 @@ use stancekit::labelled::Columns;
 use stancekit::{Model, Predictor};
 
 use super::columns::{TableArgs, TargetArgs};
+use super::encoder::EncoderArgs;
 use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
 
 /// Label the rows of a table: one row in, one row out, same order.
@@ -38,6 +39,8 @@ pub struct Predict {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
+    encoder: EncoderArgs,
+    #[command(flatten)]
     rejects: RejectArgs,
 }
 
@@ -56,6 +59,7 @@ impl Predict {
         }
         anyhow::ensure!(self.table.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
+        let encoder = self.encoder.for_model(predictor.encoder())?;
         let mut task = predictor.model().meta().task.clone();
         self.target.overrule(&mut task)?;
         let mut reader = self.table.open()?;
@@ -73,7 +77,7 @@ impl Predict {
         let output = Output::create(self.output.as_deref())?;
         let mut writer = TableWriter::new(output, format, output_columns(reader.columns(), &predictor, &options))?;
         let bar = progress::spinner(common, "rows labelled");
-        let labeller = Labeller { predictor: &predictor, columns: &columns, options: &options };
+        let labeller = Labeller { predictor: &predictor, encoder: encoder.as_ref(), columns: &columns, options: &options };
         labeller.label_table(&mut reader, &mut writer, &mut rejects, &|n| bar.set_position(n))?;
         writer.finish()?;
         bar.finish_and_clear();

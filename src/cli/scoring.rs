@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use stancekit::batch::BatchOptions;
+use stancekit::batch::{BatchOptions, vectors};
 use stancekit::data::{Rejects, RowBatch};
 use stancekit::documents::{Documents, answer_document};
+use stancekit::encoder::{Encoder, Vectors};
 use stancekit::evaluate::{Item, pair_labels};
 use stancekit::labelled::Columns;
 use stancekit::predict::{Answer, Reading, Scratch};
@@ -35,9 +36,9 @@ pub struct SetItem {
     pub is_abstained: bool,
 }
 
-/// Items of every head given the true values, and of all heads together with nothing given.
+/// Items of every head given the true values, and of all heads together with nothing given. The model comes with its encoder, if it has one.
 pub fn score_table(
-    predictor: &Predictor,
+    (predictor, encoder): (&Predictor, Option<&Encoder>),
     table: &TableArgs,
     target: Option<&TargetArgs>,
     options: &BatchOptions,
@@ -57,8 +58,9 @@ pub fn score_table(
     let bar = super::progress::spinner(common, "rows scored");
     while documents.read_batch(&mut reader, &mut batch, rejects)? {
         batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
+        let vectors = vectors(encoder, &columns, &scoring.options, &batch)?;
         for rows in documents.ranges(&batch) {
-            for error in scoring.add(&batch, rows, &mut scratch) {
+            for error in scoring.add((&batch, &vectors), rows, &mut scratch) {
                 rejects.add(error.in_file(reader.source().path()))?;
             }
         }
@@ -111,9 +113,9 @@ impl<'a> Scoring<'a> {
     }
 
     /// Adds the rows of one document; gives the rows that cannot be scored, and why.
-    fn add(&mut self, batch: &RowBatch, rows: Range<usize>, scratch: &mut Scratch) -> Vec<Error> {
-        let answered =
-            answer_document(self.predictor, self.columns, &self.options, batch, rows.clone(), scratch, &mut self.readings);
+    fn add(&mut self, (batch, vectors): (&RowBatch, &Vectors), rows: Range<usize>, scratch: &mut Scratch) -> Vec<Error> {
+        let Self { predictor, columns, options, readings, .. } = self;
+        let answered = answer_document(predictor, columns, options, (batch, vectors), rows.clone(), scratch, readings);
         let mut errors = Vec::new();
         let mut labelled = Vec::new();
         for (row, answered) in rows.clone().zip(answered) {

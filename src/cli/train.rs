@@ -12,6 +12,7 @@ use stancekit::train::{Algorithm, HeadParams, Metric, SearchParams, StreamTraine
 use stancekit::{Model, Task};
 
 use super::columns::{TableArgs, TaskArgs};
+use super::encoder::EncoderArgs;
 use super::{Common, ExitStatus, RejectArgs, settle};
 
 /// Tables of this many bytes are streamed where they can be.
@@ -29,6 +30,8 @@ pub struct Train {
     model: PathBuf,
     #[command(flatten)]
     settings: SettingArgs,
+    #[command(flatten)]
+    encoder: EncoderArgs,
     #[command(flatten)]
     rejects: RejectArgs,
     /// With --hash-bits: read the data once and train from a temporary file in little memory, without calibration; so from 1 GB on and from standard input
@@ -72,6 +75,9 @@ pub struct SettingArgs {
     /// Weight of a lexicon class beside the n-grams, whose blocks have length 1  [default: 0.2]
     #[arg(long, value_name = "X")]
     pub lexicon_weight: Option<f32>,
+    /// Scale of an encoder's vector beside the n-grams, whose blocks have length 1; --search tries several  [default: 1]
+    #[arg(long, value_name = "X")]
+    pub encoder_scale: Option<f32>,
     /// Hash n-grams to 2^B columns instead of keeping a vocabulary
     #[arg(long, value_name = "B")]
     pub hash_bits: Option<u8>,
@@ -173,6 +179,7 @@ impl Train {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
         let mut params = self.settings.params(task.has_target())?;
+        let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         if let Some(path) = &self.card {
             params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         }
@@ -180,9 +187,12 @@ impl Train {
         if self.is_streamed(&params) {
             return self.run_streamed(&task, &params, common, &mut rejects);
         }
-        let data = self.table.read_labelled(&task, common, &mut rejects)?;
+        let mut data = self.table.read_labelled(&task, common, &mut rejects)?;
         data.check_trainable(&task).map_err(|e| e.in_file(&self.table.data))?;
         params.folds = usable_folds(params.folds, data.n_groups(), common);
+        let bar = super::progress::spinner(common, "encoding");
+        data.encode(encoder.as_ref())?;
+        bar.finish_and_clear();
         let bar = super::progress::spinner(common, "training");
         let mut log = Vec::new();
         if self.settings.search {
@@ -337,6 +347,9 @@ impl SettingArgs {
         grid.folds = if params.folds > 1 { params.folds } else { grid.folds };
         let names_features = self.word_ngrams.is_some() || self.char_ngrams.is_some() || self.settings.is_some();
         grid.features = names_features.then(|| params.features.clone());
+        if self.encoder_scale.is_some() {
+            grid.encoder_scales.clear();
+        }
         grid
     }
 }

@@ -95,6 +95,11 @@ pub(crate) fn block_salt(block: usize) -> u64 {
     fold(K0 ^ block as u64, K1)
 }
 
+/// Key of value `d` of an encoder's vector.
+pub(crate) fn value(d: usize, salt: u64) -> u64 {
+    fold(salt ^ K1, K2 ^ d as u64)
+}
+
 /// A key derived from another and a small number, as for a word marked with its position.
 #[inline(always)]
 pub(crate) fn marked(key: u64, mark: u64) -> u64 {

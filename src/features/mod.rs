@@ -15,7 +15,7 @@ mod word_cache;
 
 pub(crate) use counter::Counter;
 pub use ngrams::{Extractor, NgramScratch, Passage};
-pub use params::{Analyzer, DfBound, FeatureParams, LexiconClass, Norm, TfidfParams};
+pub use params::{Analyzer, DfBound, EncoderId, FeatureParams, LexiconClass, Norm, TfidfParams};
 pub use tfidf::Features;
 pub(crate) use tfidf::{Counts, add_hashed_dfs, count, tf, weigh_block};
 pub(crate) use word_cache::WordCache;

@@ -41,11 +41,13 @@ pub struct Passage<'a> {
     pub text: &'a str,
     /// Byte range of the target mention in `text`, on character boundaries.
     pub target: Option<(usize, usize)>,
+    /// The encoder's vector of the text, where the features need one; else empty.
+    pub vector: &'a [f32],
 }
 
 impl<'a> From<&'a str> for Passage<'a> {
     fn from(text: &'a str) -> Self {
-        Self { text, target: None }
+        Self { text, target: None, vector: &[] }
     }
 }
 
@@ -94,6 +96,8 @@ struct Block {
     /// Keys of the negators, sorted; empty where negation is off.
     negator_keys: Vec<u64>,
     lexicon: Option<Lexicon>,
+    /// Key of each value of an encoder's vector.
+    dense_keys: Vec<u64>,
 }
 
 impl Extractor {
@@ -106,6 +110,11 @@ impl Extractor {
     /// Number of blocks.
     pub fn n_blocks(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// Keys of the values of an encoder's vector; empty for a block of n-grams.
+    pub(crate) fn dense_keys(&self, block: usize) -> &[u64] {
+        &self.blocks[block].dense_keys
     }
 
     /// Calls `emit` with the key of every n-gram of the block, in text order, repetitions included.
@@ -164,7 +173,7 @@ impl Extractor {
         emit: impl FnMut(u64, Span),
     ) {
         let block = &self.blocks[block];
-        if block.analyzer == Analyzer::Target && passage.target.is_none() {
+        if (block.analyzer == Analyzer::Target && passage.target.is_none()) || block.analyzer == Analyzer::Encoder {
             return;
         }
         let target = block.prepare(passage, scratch);
@@ -187,6 +196,7 @@ impl Extractor {
             Analyzer::Word => block.word_ngrams(scratch, |key| emit(key, Span { first: 0, end: 0, mark: 0 })),
             Analyzer::Target => block.target_words(target, scratch, emit),
             Analyzer::Lexicon => block.lexicon_classes(target, scratch, emit),
+            Analyzer::Encoder => {}
         }
     }
 }
@@ -208,6 +218,7 @@ impl Block {
             stop_keys: keys(&mut params.stop_words.iter().map(String::as_str)),
             negator_keys: if params.negation { keys(&mut NEGATORS.into_iter()) } else { Vec::new() },
             lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, params.words, salt)),
+            dense_keys: params.encoder.iter().flat_map(|encoder| 0..encoder.dims).map(|d| hash::value(d, salt)).collect(),
         }
     }
 
@@ -694,7 +705,7 @@ mod tests {
     #[test]
     fn the_target_is_masked_and_its_neighbours_are_marked() {
         let text = "Asim Munir praised İzmir";
-        let passage = Passage { text, target: Some((0, 10)) };
+        let passage = Passage { target: Some((0, 10)), ..text.into() };
         assert_eq!(names(TfidfParams::words(1, 1), passage)[1..], ["praised", "i̇zmir"]);
         assert_eq!(
             names(TfidfParams::target(), passage),
@@ -715,7 +726,7 @@ mod tests {
     #[test]
     fn classes_of_a_lexicon_know_their_side_of_the_mention() {
         let lexicon = TfidfParams::lexicon("class,terms\npraise,praise*\n").unwrap();
-        let passage = Passage { text: "They praised her", target: Some((13, 16)) };
+        let passage = Passage { target: Some((13, 16)), .."They praised her".into() };
         let places = ["lexicon(praise)", "left_3(praise)", "left_6(praise)", "left_12(praise)", "left(praise)"];
         assert_eq!(names(lexicon.clone(), passage), places);
         assert_eq!(names(lexicon, "They never praised her".into()), ["lexicon(praise)", "lexicon(not praise)"]);

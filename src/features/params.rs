@@ -1,5 +1,7 @@
 //! The settings of a feature block: one block is what one `TfidfVectorizer` of scikit-learn is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -10,6 +12,9 @@ const LEXICON_WEIGHT: f32 = 0.2;
 
 /// The lexicon of [`TfidfParams::sentiment`].
 const SENTIMENT: &str = include_str!("../../datasets/lexicons/sentiment.csv");
+
+/// Most values of an encoder's vector.
+const MAX_DIMS: usize = 8192;
 
 /// Longest term of a lexicon, in words.
 pub(crate) const MAX_TERM_WORDS: usize = 8;
@@ -26,6 +31,22 @@ pub enum Analyzer {
     Target,
     /// Classes of a lexicon: each occurrence of one of a class's terms counts for the class. Empty without a lexicon.
     Lexicon,
+    /// The values of a sentence encoder's vector, which comes with the passage: nothing is counted.
+    Encoder,
+}
+
+/// Which encoder a block's vectors come from, so that no other is taken for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderId {
+    /// Name of its directory, for messages.
+    pub name: String,
+    /// SHA-256 of each of its files by name, as `sha256sum` and model hubs print it.
+    pub files: BTreeMap<String, String>,
+    /// Values of a vector.
+    pub dims: usize,
+    /// The second half of a vector is that of the target mention.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mention: bool,
 }
 
 /// Terms that stand for a class. A term is one to eight words in lower case; `*` at the end of a word stands for any ending.
@@ -109,6 +130,9 @@ pub struct TfidfParams {
     /// The lexicon of a `Lexicon` block. Not in scikit-learn. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lexicon: Vec<LexiconClass>,
+    /// The encoder of an `Encoder` block. Not in scikit-learn. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderId>,
 }
 
 impl Default for TfidfParams {
@@ -131,6 +155,7 @@ impl Default for TfidfParams {
             negation: false,
             split_hashtags: false,
             lexicon: Vec::new(),
+            encoder: None,
         }
     }
 }
@@ -189,6 +214,18 @@ impl TfidfParams {
     pub fn target() -> Self {
         Self { analyzer: Analyzer::Target, ..Self::words(1, 1) }
     }
+
+    /// The vector of an encoder, times `scale`. A vector has length 1 for the whole text, so that a scale of 1 puts it on a par with a block of n-grams.
+    pub fn encoder(encoder: EncoderId, scale: f32) -> Self {
+        Self {
+            analyzer: Analyzer::Encoder,
+            use_idf: false,
+            norm: Norm::None,
+            weight: scale,
+            encoder: Some(encoder),
+            ..Self::default()
+        }
+    }
 }
 
 /// Settings of all features of a model: its blocks side by side, as in scikit-learn's `FeatureUnion`.
@@ -224,7 +261,30 @@ impl FeatureParams {
         if let Some(bits) = self.hash_bits.filter(|bits| !(10..=28).contains(bits)) {
             return Err(Error::parameter("hash bits out of range").expected("10 to 28").found(bits.to_string()));
         }
+        self.validate_encoder()?;
         self.blocks.iter().try_for_each(TfidfParams::validate)
+    }
+
+    /// The encoder whose vectors the features need.
+    pub fn encoder(&self) -> Option<&EncoderId> {
+        self.blocks.iter().find_map(|block| block.encoder.as_ref())
+    }
+
+    fn validate_encoder(&self) -> Result<()> {
+        let blocks: Vec<&TfidfParams> = self.blocks.iter().filter(|b| b.analyzer == Analyzer::Encoder).collect();
+        let is_sound = blocks.len() <= 1
+            && blocks.len() == self.blocks.iter().filter(|b| b.encoder.is_some()).count()
+            && self.encoder().is_none_or(|e| (1..=MAX_DIMS).contains(&e.dims));
+        if !is_sound {
+            return Err(Error::parameter("the encoder block is inconsistent")
+                .expected(format!("at most one block, with an encoder of 1 to {MAX_DIMS} values")));
+        }
+        if !blocks.is_empty() && self.hash_bits.is_some() {
+            return Err(
+                Error::parameter("hashed features cannot hold an encoder's vector").help("leave out --hash-bits or --encoder")
+            );
+        }
+        Ok(())
     }
 }
 

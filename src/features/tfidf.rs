@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::features::counter::Counter;
 use crate::features::index::KeyIndex;
 use crate::features::ngrams::{Extractor, NgramScratch, Passage};
-use crate::features::params::{FeatureParams, Norm, TfidfParams};
+use crate::features::params::{Analyzer, FeatureParams, Norm, TfidfParams};
 use crate::sparse::SparseRows;
 
 /// Texts per unit of parallel work; the result does not depend on it.
@@ -42,7 +42,7 @@ pub struct Features {
 /// N-gram counts of a run of texts.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Key and count of each distinct n-gram of each block of each text.
+    /// Key and count of each distinct n-gram of each block of each text; for a block of an encoder, key and bits of each value.
     pub(crate) entries: Vec<(u64, u32)>,
     /// End of each (text, block) in `entries`.
     pub(crate) ends: Vec<usize>,
@@ -233,8 +233,11 @@ impl Features {
                 text += u32::from(usize::from(block) + 1 == n_blocks);
             }
         }
-        let bounds: Vec<(f64, f64)> =
-            self.params.blocks.iter().map(|b| (b.min_df.of(self.n_texts), b.max_df.of(self.n_texts))).collect();
+        let bounds_of = |block: &TfidfParams| match block.analyzer {
+            Analyzer::Encoder => (0.0, f64::INFINITY),
+            _ => (block.min_df.of(self.n_texts), block.max_df.of(self.n_texts)),
+        };
+        let bounds: Vec<(f64, f64)> = self.params.blocks.iter().map(bounds_of).collect();
         let mut kept: Vec<(u64, Occurrence)> = table
             .into_iter()
             .filter(|(_, o)| {
@@ -284,6 +287,8 @@ impl Features {
     fn names_of(&self, passage: Passage<'_>, wanted: &mut KeyMap<u32>, scratch: &mut NgramScratch) -> Vec<(u32, Box<str>)> {
         let mut found = Vec::with_capacity(wanted.len());
         for block in 0..self.extractor.n_blocks() {
+            let dense = self.extractor.dense_keys(block).iter().enumerate();
+            found.extend(dense.filter_map(|(d, key)| Some((wanted.remove(key)?, format!("encoder({d})").into_boxed_str()))));
             let mut spans = Vec::new();
             self.extractor.spans(block, passage, scratch, |key, span| {
                 if let Some(i) = wanted.remove(&key) {
@@ -344,10 +349,11 @@ pub(crate) fn add_hashed_dfs(counts: &Counts, bits: u8, dfs: &mut [u32]) {
     }
 }
 
-/// The weight of a count, before idf and norm.
+/// The weight of a count, before idf and norm; of an encoder's value, whose bits stand in place of a count, the value itself.
 #[inline(always)]
 pub(crate) fn tf(params: &TfidfParams, count: u32) -> f32 {
     match (params.binary, params.sublinear_tf) {
+        _ if params.analyzer == Analyzer::Encoder => f32::from_bits(count),
         (true, _) => 1.0,
         (false, true) => 1.0 + (count as f32).ln(),
         (false, false) => count as f32,
@@ -400,6 +406,8 @@ pub(crate) fn count(extractor: &Extractor, texts: &[Passage<'_>]) -> Vec<Counts>
                 let mut counts = Counts { entries: Vec::new(), ends: Vec::new() };
                 for &passage in texts {
                     for block in 0..extractor.n_blocks() {
+                        let values = passage.vector.iter().map(|v| v.to_bits());
+                        counts.entries.extend(extractor.dense_keys(block).iter().copied().zip(values));
                         counter.clear();
                         extractor.keys(block, passage, scratch, |key| counter.add(key));
                         counts.entries.extend_from_slice(counter.counts());

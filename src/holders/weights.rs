@@ -97,7 +97,6 @@ impl Interner {
     /// All facts by number.
     pub(crate) fn names(self) -> Vec<Box<str>> {
         let mut names = vec![Box::<str>::default(); self.counts.len()];
-        #[expect(clippy::iter_over_hash_type, reason = "each goes to its own place")]
         for (name, id) in self.ids {
             names[id as usize] = name;
         }

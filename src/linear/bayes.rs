@@ -69,7 +69,7 @@ pub fn fit_naive_bayes(problem: &Problem<'_>, params: &NaiveBayesParams) -> Resu
     if matches!(problem.targets, Targets::Multi(_)) {
         return Err(Error::labels("naive Bayes needs one class for each row"));
     }
-    if problem.rows.iter().any(|row| row.values.iter().any(|v| !(v.is_finite() && *v >= 0.0))) {
+    if !problem.rows.are_counts() {
         return Err(Error::input("naive Bayes needs values that are not negative"));
     }
     let sums = column_sums(problem);

@@ -13,11 +13,14 @@ use crate::sparse::SparseRows;
 ///
 /// # Errors
 ///
-/// If the problem is not legal or `alpha` is not above 0.
+/// If the problem is not legal, `alpha` is not above 0, or a value is negative, as in an encoder's vector.
 pub fn log_count_ratios(problem: &Problem<'_>, alpha: f64) -> Result<Vec<f32>> {
     problem.validate()?;
     if !(alpha.is_finite() && alpha > 0.0) {
         return Err(Error::parameter("alpha is out of range").expected("a number above 0").found(alpha.to_string()));
+    }
+    if !problem.rows.are_counts() {
+        return Err(Error::input("log-count ratios need values that are not negative").help("leave out --nb-svm or --encoder"));
     }
     let (n_features, n_classes, n_outputs) = (problem.rows.n_columns(), problem.n_classes, problem.n_outputs());
     let (own, all) = column_sums(problem);

@@ -1,7 +1,7 @@
 //! The search of settings: one rule for all data, by cross-validation within the groups of the training data.
 //!
-//! It starts from word 1–2-grams with character 2–5-grams (and the place of words where a mention is marked), a linear SVM and balanced classes, walks a path of
-//! C, and then takes one step after the other: other n-grams, the lexicon of sentiment, hashtags split, negation marked, other class weights, other
+//! It starts from word 1–2-grams with character 2–5-grams (and the place of words where a mention is marked, and an encoder's vector where there is
+//! one), a linear SVM and balanced classes, walks a path of C, and then takes one step after the other: other scales of the vector, other n-grams, the lexicon of sentiment, hashtags split, negation marked, other class weights, other
 //! weights of what is given, another loss, NB-SVM. At every step some values of C around the best so far are scored on held-out groups, all folds in one
 //! sweep from warm starts. Differences below half a standard error of the score (bootstrap over groups) count as chance, in the spirit of the
 //! one-standard-error rule (Breiman et al. 1984): a step must gain that much, and of values of C that close to the best the smallest is taken. Coordinates one
@@ -42,6 +42,8 @@ pub struct SearchParams {
     pub cs: Vec<f64>,
     /// Features to use; none lets the search choose them.
     pub features: Option<FeatureParams>,
+    /// Scales at which an encoder's vector is tried, after its own; none keeps it. Without an encoder they mean nothing.
+    pub encoder_scales: Vec<f32>,
     /// Folds.
     pub folds: usize,
     /// What is maximised, for every head.
@@ -55,6 +57,7 @@ impl Default for SearchParams {
         Self {
             cs: (-4..=2).step_by(2).map(|e| 2.0_f64.powi(e)).collect(),
             features: None,
+            encoder_scales: vec![1.0, 2.0, 4.0],
             folds: 5,
             metric: Metric::MacroF1,
             chance: 0.5,
@@ -110,19 +113,24 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
     let passages = data.passages();
     let (_, mut rows) = Features::fit_transform(&features, &passages)?;
     let mut best = (0..task.heads.len()).map(|head| search.start(head, params, &rows)).collect::<Result<Vec<_>>>()?;
-    if grid.features.is_none() {
-        for (step, changed) in FEATURE_STEPS {
-            let Some(next) = changed(&features, data) else { continue };
-            let (_, next_rows) = Features::fit_transform(&next, &passages)?;
-            let found = (0..best.len())
-                .map(|head| search.around(step, head, &next_rows, &best[head].params, &[0.5, 1.0, 2.0]))
-                .collect::<Result<Vec<_>>>()?;
-            let mean = |bests: &[Best]| bests.iter().map(|b| b.score).sum::<f64>() / bests.len() as f64;
-            let chance = search.chance.iter().sum::<f64>() / best.len() as f64;
-            if mean(&found) >= mean(&best) + chance {
-                (features, rows, best) = (next, next_rows, found);
-            }
+    let mut step = |name: &str, changed: &dyn Fn(&FeatureParams) -> Option<FeatureParams>| -> Result<()> {
+        let Some(next) = changed(&features) else { return Ok(()) };
+        let (_, next_rows) = Features::fit_transform(&next, &passages)?;
+        let found = (0..best.len())
+            .map(|head| search.around(name, head, &next_rows, &best[head].params, &[0.5, 1.0, 2.0]))
+            .collect::<Result<Vec<_>>>()?;
+        let mean = |bests: &[Best]| bests.iter().map(|b| b.score).sum::<f64>() / bests.len() as f64;
+        let chance = search.chance.iter().sum::<f64>() / best.len() as f64;
+        if mean(&found) >= mean(&best) + chance {
+            (features, rows, best) = (next, next_rows, found);
         }
+        Ok(())
+    };
+    for &scale in &grid.encoder_scales {
+        step(&format!("encoder scale {scale}"), &|features| scale_encoder(features, scale))?;
+    }
+    if grid.features.is_none() {
+        FEATURE_STEPS.iter().try_for_each(|(name, changed)| step(name, &|features| changed(features, data)))?;
     }
     for (head, best) in best.iter_mut().enumerate() {
         let set = HeadSet::new(head, task, data, &rows);
@@ -143,7 +151,8 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
 
 /// Word and character n-grams, and the blocks that the parameters bring beside them.
 fn first_features(params: &TrainParams) -> FeatureParams {
-    let others = params.features.blocks.iter().filter(|b| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon)).cloned();
+    let is_other = |b: &&TfidfParams| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon | Analyzer::Encoder);
+    let others = params.features.blocks.iter().filter(is_other).cloned();
     let template = params.features.blocks.iter().find(|b| b.analyzer == Analyzer::Word);
     let mut blocks = vec![TfidfParams::words(1, 2), TfidfParams::chars(2, 5)];
     for block in &mut blocks {
@@ -156,6 +165,14 @@ fn first_features(params: &TrainParams) -> FeatureParams {
         }
     }
     FeatureParams { blocks: blocks.into_iter().chain(others).collect(), hash_bits: params.features.hash_bits }
+}
+
+/// The features with an encoder's vector at another scale; none without an encoder, or where it has that scale.
+fn scale_encoder(features: &FeatureParams, scale: f32) -> Option<FeatureParams> {
+    let mut features = features.clone();
+    let block = features.blocks.iter_mut().find(|b| b.analyzer == Analyzer::Encoder && b.weight != scale)?;
+    block.weight = scale;
+    Some(features)
 }
 
 type FeatureStep = fn(&FeatureParams, &Labelled) -> Option<FeatureParams>;
@@ -176,7 +193,13 @@ const FEATURE_STEPS: &[(&str, FeatureStep)] = &[
     ("hashtags split", |f, data| {
         let n_tagged = data.passages().iter().filter(|p| p.text.contains('#')).count();
         let is_worth_it = n_tagged * HASHTAG_SHARE >= data.n_texts();
-        is_worth_it.then(|| edit(f, |b| b.analyzer != Analyzer::Target && !b.split_hashtags, |b| b.split_hashtags = true))?
+        is_worth_it.then(|| {
+            edit(
+                f,
+                |b| !matches!(b.analyzer, Analyzer::Target | Analyzer::Encoder) && !b.split_hashtags,
+                |b| b.split_hashtags = true,
+            )
+        })?
     }),
     ("negation marked", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && !b.negation, |b| b.negation = true)),
 ];
@@ -193,7 +216,8 @@ const HEAD_STEPS: &[(&str, HeadStep, &[f64])] = &[
         "NB-SVM",
         |p, set| {
             let is_small = set.n_classes() <= MAX_RATIO_OUTPUTS && !set.is_multiple;
-            is_small.then(|| HeadParams { ratio_smoothing: Some(1.0), ..p.clone() })
+            // An encoder's values are no counts.
+            (is_small && set.rows.are_counts()).then(|| HeadParams { ratio_smoothing: Some(1.0), ..p.clone() })
         },
         &[0.25, 1.0],
     ),
@@ -204,7 +228,7 @@ const HEAD_STEPS: &[(&str, HeadStep, &[f64])] = &[
 fn without(features: &FeatureParams, analyzer: Analyzer) -> Option<FeatureParams> {
     let blocks: Vec<TfidfParams> = features.blocks.iter().filter(|b| b.analyzer != analyzer).cloned().collect();
     let has_ngrams = blocks.iter().any(|b| matches!(b.analyzer, Analyzer::Word | Analyzer::CharWb));
-    (has_ngrams && blocks.len() < features.blocks.len()).then(|| FeatureParams { blocks, hash_bits: features.hash_bits })
+    (has_ngrams && blocks.len() < features.blocks.len()).then_some(FeatureParams { blocks, hash_bits: features.hash_bits })
 }
 
 /// The features with some blocks edited; none where there is no such block.

@@ -131,7 +131,8 @@ impl StreamTrainer {
 
     /// Counts the block's n-grams and writes them to the temporary file.
     fn spill_block(&mut self) -> Result<()> {
-        let passages: Vec<Passage<'_>> = self.texts.iter().map(|(text, target)| Passage { text, target: *target }).collect();
+        let passages: Vec<Passage<'_>> =
+            self.texts.iter().map(|(text, target)| Passage { target: *target, ..text.as_str().into() }).collect();
         let counts = join_counts(count(&self.extractor, &passages));
         add_hashed_dfs(&counts, self.bits, &mut self.dfs);
         let offset = self.spill.stream_position().map_err(spill_failed)?;
