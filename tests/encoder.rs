@@ -68,7 +68,9 @@ fn a_vector_does_not_depend_on_its_company_or_on_threads() {
     let together = on(1);
     assert_eq!(together, on(4));
     for (i, passage) in passages.iter().enumerate() {
-        assert_eq!(encoder.encode(&[*passage]).unwrap().row(0), together.row(i), "{:?}", passage.text);
+        let alone = encoder.encode(&[*passage]).unwrap();
+        // Products of so small matrices take other paths for few rows than for many; those of real networks do not.
+        assert!(alone.row(0).iter().zip(together.row(i)).all(|(a, b)| (a - b).abs() < 1e-5), "{:?}", passage.text);
     }
 }
 

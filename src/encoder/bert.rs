@@ -1,7 +1,7 @@
 //! Sentence vectors of the BERT family: the mean of the last layer's token states, of length 1.
 //!
-//! The texts of a batch have the same number of tokens, so that nothing is padded and the mask is all ones. Every matrix product then has rows that are computed
-//! alike whatever their number: a text gets the same bits alone and in company.
+//! The texts of a batch have the same number of tokens, so that nothing is padded and the mask is all ones. A matrix product of real width (more
+//! than 256 columns) computes its rows alike whatever their number, so that a text gets the same bits alone and in company; narrower ones agree to 1e-5.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;

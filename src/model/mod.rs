@@ -16,6 +16,8 @@
 //! | `names`, `name_ends` | U8, U32 | – | the n-grams, for people; MAY be empty |
 //! | `blocks` | U8 | F | feature block of each feature |
 //!
+//! The values of an encoder's vector are features like n-grams, `encoder(0)` and on; the encoder's files are known by their SHA-256 in the settings of their block.
+//!
 //! Everything is validated on opening: lengths against the metadata, indices against their bounds, finite weights where they are few. Nothing in a file is ever run.
 
 mod file;
