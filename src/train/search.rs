@@ -204,7 +204,7 @@ const HEAD_STEPS: &[(&str, HeadStep, &[f64])] = &[
 fn without(features: &FeatureParams, analyzer: Analyzer) -> Option<FeatureParams> {
     let blocks: Vec<TfidfParams> = features.blocks.iter().filter(|b| b.analyzer != analyzer).cloned().collect();
     let has_ngrams = blocks.iter().any(|b| matches!(b.analyzer, Analyzer::Word | Analyzer::CharWb));
-    (has_ngrams && blocks.len() < features.blocks.len()).then(|| FeatureParams { blocks, hash_bits: features.hash_bits })
+    (has_ngrams && blocks.len() < features.blocks.len()).then_some(FeatureParams { blocks, hash_bits: features.hash_bits })
 }
 
 /// The features with some blocks edited; none where there is no such block.
