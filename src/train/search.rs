@@ -177,10 +177,10 @@ fn scale_encoder(features: &FeatureParams, scale: f32) -> Option<FeatureParams> 
 
 type FeatureStep = fn(&FeatureParams, &Labelled) -> Option<FeatureParams>;
 
-/// Changes of the features, in the order in which they are tried; none where a change makes no sense.
+/// Changes of the features, in the order in which they are tried; none where a change makes no sense. Words always stay: by characters alone a model
+/// cannot tell that it knows nothing of a text.
 const FEATURE_STEPS: &[(&str, FeatureStep)] = &[
     ("words 1-2 alone", |f, _| without(f, Analyzer::CharWb)),
-    ("characters 2-5 alone", |f, _| without(f, Analyzer::Word)),
     ("words 1-3", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && b.ngrams == (1, 2), |b| b.ngrams = (1, 3))),
     ("lexicon of sentiment", |f, _| {
         let is_new = f.hash_bits.is_none() && f.blocks.iter().all(|b| b.analyzer != Analyzer::Lexicon);
