@@ -248,7 +248,8 @@ mod tests {
     fn patterns_find_the_speaker_beside_the_verb() {
         let texts = [text("Berlin said that it would wait.", "Berlin", "said")];
         let gazetteer = Gazetteer::builtin();
-        let tagger = AttributionTagger::train(&texts, &gazetteer);
+        // What occurs once is not learnt.
+        let tagger = AttributionTagger::train(&vec![texts[0].clone(); 8], &gazetteer);
         for method in [Method::Tagger, Method::Patterns] {
             let counts = score(&texts, method, &tagger, &gazetteer);
             assert_eq!(counts[0][0].exact_f1(), 1.0, "{method:?}");

@@ -272,19 +272,23 @@ fn offices() -> Result<HashMap<String, Office>> {
     ];
     let mut offices = HashMap::new();
     let mut reader = csv::Reader::from_reader(OFFICES.as_bytes());
-    for record in reader.records() {
-        let record = record.map_err(|e| Error::input("not a row of offices").caused_by(e))?;
-        for term in record.get(1).unwrap_or_default().split('|') {
-            let office = match record.get(0) {
-                Some("body") if STATE_BODIES.contains(&term) => Office::StateBody,
-                Some("body") => Office::OwnBody,
-                _ => Office::OfState,
-            };
-            // The last word of a term is its head; plurals are formed on it.
-            let head = term.rsplit(' ').next().unwrap_or(term);
-            for word in [term.to_owned(), head.to_owned(), format!("{head}s")] {
-                offices.entry(word).or_insert(office);
-            }
+    let records: Vec<csv::StringRecord> =
+        reader.records().collect::<std::result::Result<_, _>>().map_err(|e| Error::input("not a row of offices").caused_by(e))?;
+    let terms = || records.iter().flat_map(|r| r.get(1).unwrap_or_default().split('|').map(move |term| (r.get(0), term)));
+    let office_of = |kind: Option<&str>, term: &str| match kind {
+        Some("body") if STATE_BODIES.contains(&term) => Office::StateBody,
+        Some("body") => Office::OwnBody,
+        _ => Office::OfState,
+    };
+    // "growers" is a body as it stands, though a "grower" is a person: terms as they are written come before plurals of others.
+    for (kind, term) in terms().filter(|(kind, _)| *kind == Some("body")) {
+        offices.entry(term.to_owned()).or_insert(office_of(kind, term));
+    }
+    for (kind, term) in terms() {
+        // The last word of a term is its head; plurals are formed on it.
+        let head = term.rsplit(' ').next().unwrap_or(term);
+        for word in [term.to_owned(), head.to_owned(), format!("{head}s")] {
+            offices.entry(word).or_insert(office_of(kind, term));
         }
     }
     Ok(offices)

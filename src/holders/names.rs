@@ -18,12 +18,18 @@ pub fn same_party(a: &str, b: &str) -> bool {
     a == b || !a.is_empty() && !b.is_empty() && (same_name(a, b) || essence(a) == essence(b))
 }
 
-/// The name with every name, demonym and seat that the gazetteer knows replaced by the canonical name: "Peruvian congress" is "Peru congress".
+/// The name with every name, demonym and seat of a state replaced by the state's canonical name, and that of a body where it is the whole: "Peruvian
+/// congress" is "Peru congress", "UN" is "United Nations", and "Congress of Peru" names no party of India.
 fn by_canonical(name: &str) -> String {
     let gazetteer = Gazetteer::builtin();
     let mut text = String::with_capacity(name.len());
     let mut at = 0;
-    for hit in gazetteer.find(name).into_iter().filter(|h| gazetteer.kind(h.party) != PartyKind::Place) {
+    let is_whole = |start: usize, end: usize| start == 0 && end == name.len();
+    for hit in gazetteer.find(name).into_iter().filter(|h| match gazetteer.kind(h.party) {
+        PartyKind::State => true,
+        PartyKind::Body => is_whole(h.start, h.end),
+        PartyKind::Place => false,
+    }) {
         text.push_str(&name[at..hit.start]);
         text.push_str(gazetteer.canonical(hit.party));
         at = hit.end;
