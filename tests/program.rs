@@ -160,6 +160,22 @@ fn evaluation_prints_intervals_and_honours_a_threshold() {
 }
 
 #[test]
+fn throughput_is_measured_stage_by_stage() {
+    let bench = Bench::new();
+    let model = bench.train();
+    let output = stance(&["bench", &bench.arg("train.csv"), "--text", "text", "--model", &model, "--runs", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stages: Vec<&str> = report["stages"].as_array().unwrap().iter().map(|s| s["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages[..5], ["read the table", "segment", "tokenise", "features", "predict"]);
+    assert_eq!(report["n_texts"], 60);
+    assert!(report["load_ms"].as_f64().unwrap() > 0.0);
+    let output = stance(&["bench", "--runs", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no table to measure with"), "{}", stderr(&output));
+}
+
+#[test]
 fn an_explanation_adds_up() {
     let bench = Bench::new();
     let output = stance(&["explain", "--model", &bench.train(), "the ministry rejects it", "--top", "3"]);

@@ -11,7 +11,7 @@ use stancekit::evaluate::{Interval, Item, N_SAMPLES, Scores, interval_of};
 use stancekit::train::{Metric, SearchParams, TrainParams, search, train_logged};
 use stancekit::{Model, Predictor, Task};
 
-use super::columns::TableArgs;
+use super::columns::{RowArgs, TableArgs};
 use super::duplicates::near_duplicates_of;
 use super::scoring::{HeadItems, score_table};
 use super::sets::{Figure, SETS, Set};
@@ -200,7 +200,8 @@ fn majority(items: &[Item], n_classes: usize, by_given: bool) -> Vec<Item> {
 
 fn table(path: &Path, conditions: &[&str]) -> TableArgs {
     let read = ReadArgs { input_format: None, encoding: None, max_row_bytes: TableOptions::default().max_row_bytes };
-    TableArgs { data: path.to_owned(), read, text: None, conditions: conditions.iter().map(|c| (*c).to_owned()).collect() }
+    let conditions = conditions.iter().map(|c| (*c).to_owned()).collect();
+    TableArgs { data: path.to_owned(), rows: RowArgs { read, text: None, conditions } }
 }
 
 fn markdown(lines: &[Line]) -> String {

@@ -16,7 +16,7 @@ use stancekit::{Model, Predictor};
 
 use super::accuracy::Accuracy;
 use super::bench_holders::BenchHolders;
-use super::columns::TableArgs;
+use super::columns::{RowArgs, TableArgs};
 use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
@@ -26,12 +26,14 @@ const ENCODED_TEXTS: usize = 500;
 
 /// Measure the throughput of every stage on your data and model, or accuracy on benchmark sets.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
     #[command(subcommand)]
     what: Option<What>,
+    /// Table (.csv, .tsv, .jsonl, .parquet; also .gz, .zst) or - for standard input
+    data: Option<PathBuf>,
     #[command(flatten)]
-    table: Option<TableArgs>,
+    rows: RowArgs,
     /// Model file; the built-in model for diplomatic news by default
     #[arg(long, value_name = "M")]
     model: Option<PathBuf>,
@@ -87,10 +89,11 @@ impl Bench {
             Some(What::Holders(holders)) => return holders.run(),
             None => {}
         }
-        let table = self.table.as_ref().context("no table to measure with; see --help")?;
+        let data = self.data.clone().context("no table to measure with; see --help")?;
+        let table = TableArgs { data, rows: self.rows.clone() };
         anyhow::ensure!(self.runs > 0, "--runs must be 1 or more");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
-        let (texts, read) = read(table, &predictor)?;
+        let (texts, read) = read(&table, &predictor)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
         let passages: Vec<Passage<'_>> = texts.iter().map(|text| text.as_str().into()).collect();
         let mut report = Report {

@@ -66,7 +66,7 @@ impl Check {
     }
 
     fn read(&self, table: &TableArgs, split: &str, rejects: &mut Rejects) -> anyhow::Result<Vec<CheckedRow>> {
-        let task = self.task.task(&table.data, table.text.as_deref())?;
+        let task = self.task.task(&table.data, table.rows.text.as_deref())?;
         let mut reader = table.open()?;
         let text = table.text_column(&reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
@@ -136,7 +136,7 @@ impl Check {
 
     /// Rows whose label is in no list: not among those of `--known` or, of a head with propositions, in the task; or, in the test split, not in the other.
     fn unknown_labels(&self, rows: &[CheckedRow]) -> anyhow::Result<Vec<String>> {
-        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
         let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         if known.is_empty() && !task.propositions.is_empty() {
             known.extend(task.propositions.keys().map(String::as_str).chain(task.heads[0].none.as_deref()));

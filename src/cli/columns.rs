@@ -11,11 +11,18 @@ use stancekit::task::Task;
 
 use super::{ReadArgs, progress};
 
-/// Which rows are read, and how.
+/// A table, and which of its rows are read, and how.
 #[derive(Debug, Clone, Args)]
 pub struct TableArgs {
     /// Labelled table (.csv, .tsv, .jsonl, .parquet; also .gz, .zst) or - for standard input
     pub data: PathBuf,
+    #[command(flatten)]
+    pub rows: RowArgs,
+}
+
+/// Which rows of a table are read, and how.
+#[derive(Debug, Clone, Args)]
+pub struct RowArgs {
     #[command(flatten)]
     pub read: ReadArgs,
     /// Column of the text; found by its usual names if not given
@@ -37,9 +44,9 @@ pub struct Condition {
 impl TableArgs {
     /// Opens the table.
     pub fn open(&self) -> anyhow::Result<TableReader> {
-        let format = self.read.input_format.map(Into::into);
+        let format = self.rows.read.input_format.map(Into::into);
         let source = if self.data.as_os_str() == "-" { Source::stdin(format) } else { Source::file(&self.data, format)? };
-        let reader = TableReader::open(&source, &self.read.options())?;
+        let reader = TableReader::open(&source, &self.rows.read.options())?;
         if let Some(notice) = reader.notice() {
             eprintln!("stance: {notice}");
         }
@@ -49,7 +56,7 @@ impl TableArgs {
     /// Position of the text column: by flag, by the task, or by its usual names.
     pub fn text_column(&self, reader: &TableReader, task: &Task) -> anyhow::Result<usize> {
         let in_task = task.text.as_deref().filter(|name| reader.columns().iter().any(|c| c == name));
-        let wanted = self.text.as_deref().or(in_task);
+        let wanted = self.rows.text.as_deref().or(in_task);
         Ok(find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.source().path()))?)
     }
 
@@ -65,7 +72,7 @@ impl TableArgs {
                 column.with_context(|| format!("--where: no column {name:?}; expected one of {}", columns.join(", ")))?;
             Ok(Condition { column, values: values.split(',').map(str::to_owned).collect(), is_negated })
         };
-        self.conditions.iter().map(parse).collect()
+        self.rows.conditions.iter().map(parse).collect()
     }
 
     /// Reads all labelled rows that meet the conditions.

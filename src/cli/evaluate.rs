@@ -13,7 +13,7 @@ use stancekit::plot::{self, Curve};
 use stancekit::train::{FoldScores, TrainParams, cross_validate, cross_validate_folds, learning_curve};
 use stancekit::{Predictor, Task};
 
-use super::columns::{TableArgs, TaskArgs};
+use super::columns::{RowArgs, TableArgs, TaskArgs};
 use super::duplicates::near_duplicates_of;
 use super::encoder::EncoderArgs;
 use super::predict::load_model;
@@ -179,7 +179,8 @@ impl Evaluate {
         let Some(train) = &self.train else { return Ok(String::new()) };
         let model = load_model(self.model.as_ref())?;
         let task = &model.meta().task;
-        let table = TableArgs { data: train.clone(), conditions: self.train_where.clone(), ..self.table.clone() };
+        let rows = RowArgs { conditions: self.train_where.clone(), ..self.table.rows.clone() };
+        let table = TableArgs { data: train.clone(), rows };
         let train = table.read_labelled(task, common, &mut Rejects::new())?;
         let test = self.table.read_labelled(task, common, &mut Rejects::new())?;
         let n_rows = test.n_texts();
@@ -216,7 +217,7 @@ impl Evaluate {
     }
 
     fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams, Option<Encoder>)> {
-        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
         let mut params = self.settings.params(task.has_target())?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         Ok((task, params, encoder))

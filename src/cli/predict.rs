@@ -57,7 +57,7 @@ impl Predict {
         if let Some(alpha) = self.abstain {
             anyhow::ensure!(alpha > 0.0 && alpha < 1.0, "--abstain {alpha}; expected a number between 0 and 1");
         }
-        anyhow::ensure!(self.table.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
+        anyhow::ensure!(self.table.rows.conditions.is_empty(), "--where cannot be used here: predict gives one row for each row");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let encoder = self.encoder.for_model(predictor.encoder())?;
         let mut task = predictor.model().meta().task.clone();

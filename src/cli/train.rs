@@ -177,7 +177,7 @@ fn metric(text: &str) -> Result<Metric, String> {
 
 impl Train {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
-        let task = self.task.task(&self.table.data, self.table.text.as_deref())?;
+        let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
         let mut params = self.settings.params(task.has_target())?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         if let Some(path) = &self.card {
