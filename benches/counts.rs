@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stancekit::features::{FeatureParams, Passage, TfidfParams};
+use stancekit::features::{FeatureParams, TfidfParams};
 use stancekit::predict::Answer;
 use stancekit::text::{WordRule, for_each_word};
 use stancekit::train::{TrainParams, train};
@@ -68,15 +68,11 @@ fn model(features: FeatureParams, rows: &[(String, String)]) -> Model {
 
 fn predict(features: FeatureParams, rows: Vec<(String, String)>) -> Box<dyn Fn() -> usize + Sync> {
     let predictor = Predictor::new(Arc::new(model(features, &rows)));
-    let state = std::sync::Mutex::new((predictor.scratch(), Answer::default()));
+    let state = std::sync::Mutex::new((predictor.scratch(), common::readings(), Answer::default()));
     Box::new(move || {
-        let (scratch, answer) = &mut *state.lock().expect("one thread");
-        let of_text = |(text, _): &(String, String)| {
-            predictor.read(Passage::from(text.as_str()), scratch);
-            predictor.answer_into(0, None, scratch, answer);
-            answer.class
-        };
-        rows.iter().map(of_text).sum()
+        let (scratch, readings, answer) = &mut *state.lock().expect("one thread");
+        let texts: Vec<&str> = rows.iter().map(|(text, _)| text.as_str()).collect();
+        common::classes(&predictor, &texts, scratch, readings, answer)
     })
 }
 

@@ -64,18 +64,9 @@ fn stages(c: &mut Criterion) {
         group.bench_function("fit features", |b| {
             b.iter(|| pool.install(|| Features::fit(&params.features, black_box(&passages)).expect("as above").n_features()));
         });
-        let mut answer = Answer::default();
+        let (mut readings, mut answer) = (common::readings(), Answer::default());
         group.bench_function("predict", |b| {
-            b.iter(|| {
-                texts
-                    .iter()
-                    .map(|text| {
-                        predictor.read(Passage::from(black_box(*text)), &mut scratch);
-                        predictor.answer_into(0, None, &scratch, &mut answer);
-                        answer.class
-                    })
-                    .sum::<usize>()
-            });
+            b.iter(|| common::classes(&predictor, black_box(&texts), &mut scratch, &mut readings, &mut answer));
         });
         group.throughput(Throughput::Elements(rows.len() as u64));
         group.bench_function("train", |b| {

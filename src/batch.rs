@@ -12,7 +12,7 @@ use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
-use crate::predict::{Answer, Predictor, Scratch, ScratchPool};
+use crate::predict::{Answer, Predictor, Reading, Scratch, ScratchPool};
 
 const CHUNK_ROWS: usize = 256;
 
@@ -42,28 +42,11 @@ pub fn answers<'r>(
     vector: &[f32],
     scratch: &mut Scratch,
 ) -> Result<Vec<Answer>> {
-    let mut answers = Vec::new();
-    answers_into(predictor, columns, options, field, vector, scratch, &mut answers)?;
-    Ok(answers)
-}
-
-/// [`answers`] into answers that exist; allocates nothing once they have their size.
-///
-/// # Errors
-///
-/// As [`answers`].
-pub fn answers_into<'r>(
-    predictor: &Predictor,
-    columns: &Columns,
-    options: &BatchOptions,
-    field: impl Fn(usize) -> &'r str,
-    vector: &[f32],
-    scratch: &mut Scratch,
-    answers: &mut Vec<Answer>,
-) -> Result<()> {
     let passage = passage(columns, options, &field)?;
     predictor.read(Passage { vector, ..passage }, scratch);
-    answer_heads(predictor, columns, options, field, scratch, |_, _| false, answers)
+    let mut answers = Vec::new();
+    answer_heads(predictor, columns, options, field, scratch, |_, _| false, &mut answers)?;
+    Ok(answers)
 }
 
 /// The vectors of the texts of all rows; empty ones without an encoder.
@@ -209,10 +192,23 @@ impl Labeller<'_> {
         layout: &RowLayout,
         scratch: &mut Scratch,
     ) -> Chunk {
-        let (mut chunk, mut answers) = (Chunk::default(), Vec::new());
-        for row in rows {
-            let field = |column| batch.field(row, column);
-            match answers_into(self.predictor, self.columns, self.options, field, vectors.row(row), scratch, &mut answers) {
+        let (mut chunk, mut answers, mut readings) = (Chunk::default(), Vec::new(), Vec::new());
+        let mut passages = Vec::with_capacity(rows.len());
+        // Which of them is a row's passage, if it has one.
+        let mut with_passage = Vec::with_capacity(rows.len());
+        for row in rows.clone() {
+            let passage = passage(self.columns, self.options, |column| batch.field(row, column));
+            with_passage.push(passage.map(|p| (passages.len(), passages.push(Passage { vector: vectors.row(row), ..p })).0));
+        }
+        readings.resize_with(passages.len(), Reading::default);
+        self.predictor.read_all(&passages, scratch, &mut readings);
+        for (row, passage) in rows.zip(with_passage) {
+            let answered = passage.and_then(|passage| {
+                scratch.exchange(&mut readings[passage]);
+                let field = |column| batch.field(row, column);
+                answer_heads(self.predictor, self.columns, self.options, field, scratch, |_, _| false, &mut answers)
+            });
+            match answered {
                 Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
                 Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
             }

@@ -217,10 +217,9 @@ impl Classifier {
             readings.resize_with(parts.len(), Reading::default);
         }
         let vectors = self.vectors_of(parts);
-        for (i, (part, reading)) in parts.iter().zip(readings.iter_mut()).enumerate() {
-            self.predictor.read(Passage { vector: vectors.row(i), ..part.text.into() }, model);
-            model.exchange(reading);
-        }
+        let passages: Vec<Passage<'_>> =
+            parts.iter().enumerate().map(|(i, part)| Passage { vector: vectors.row(i), ..part.text.into() }).collect();
+        self.predictor.read_all(&passages, model, readings);
         let scores = scores_of(&self.predictor, self.heads.topic, model, &mut readings[..parts.len()]);
         self.predictor.answer_together(self.heads.topic, scores)
     }

@@ -122,7 +122,7 @@ fn read_texts(
     readings: &mut Vec<Reading>,
 ) -> Vec<Result<usize>> {
     let mut texts: Vec<Result<usize>> = Vec::with_capacity(rows.len());
-    let mut n_texts = 0;
+    let mut passages = Vec::new();
     for row in rows {
         if let Some(Ok(last)) = texts.last()
             && columns.is_same_text(|c| batch.field(row - 1, c), |c| batch.field(row, c))
@@ -131,15 +131,14 @@ fn read_texts(
             continue;
         }
         texts.push(passage(columns, options, |column| batch.field(row, column)).map(|passage| {
-            if readings.len() == n_texts {
-                readings.push(Reading::default());
-            }
-            predictor.read(Passage { vector: vectors.row(row), ..passage }, scratch);
-            scratch.exchange(&mut readings[n_texts]);
-            n_texts += 1;
-            n_texts - 1
+            passages.push(Passage { vector: vectors.row(row), ..passage });
+            passages.len() - 1
         }));
     }
+    if readings.len() < passages.len() {
+        readings.resize_with(passages.len(), Reading::default);
+    }
+    predictor.read_all(&passages, scratch, readings);
     texts
 }
 

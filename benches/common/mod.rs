@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use stancekit::Task;
+use stancekit::features::Passage;
 use stancekit::labelled::{Columns, Labelled, LabelledBuilder};
+use stancekit::predict::{Answer, N_TOGETHER, Reading, Scratch};
+use stancekit::{Predictor, Task};
 
 /// The file, and text and stance of each of its rows.
 pub fn rows() -> (PathBuf, Vec<(String, String)>) {
@@ -33,4 +35,32 @@ pub fn labelled(rows: &[(String, String)]) -> (Task, Labelled) {
 /// A rayon pool of one thread.
 pub fn one_thread() -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread")
+}
+
+/// Buffers for [`classes`].
+pub fn readings() -> Vec<Reading> {
+    (0..N_TOGETHER).map(|_| Reading::default()).collect()
+}
+
+/// Labels all texts by the first head; the sum of their classes.
+pub fn classes(
+    predictor: &Predictor,
+    texts: &[&str],
+    scratch: &mut Scratch,
+    readings: &mut [Reading],
+    answer: &mut Answer,
+) -> usize {
+    let mut sum = 0;
+    for texts in texts.chunks(N_TOGETHER) {
+        let mut passages = [Passage::from(""); N_TOGETHER];
+        passages.iter_mut().zip(texts).for_each(|(passage, &text)| *passage = text.into());
+        predictor.read_all(&passages[..texts.len()], scratch, readings);
+        for reading in &mut readings[..texts.len()] {
+            scratch.exchange(reading);
+            predictor.answer_into(0, None, scratch, answer);
+            sum += answer.class;
+            scratch.exchange(reading);
+        }
+    }
+    sum
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::encoder::Vectors;
 use stancekit::features::Passage;
-use stancekit::predict::{Answer, Scratch, ScratchPool};
+use stancekit::predict::{Answer, N_TOGETHER, Reading, Scratch, ScratchPool};
 use stancekit::text::{WordRule, for_each_word, sentences};
 use stancekit::{Model, Predictor};
 
@@ -111,10 +111,9 @@ impl Bench {
         let vectors = self.encode(&predictor, &passages, &mut report)?;
         let passages: Vec<Passage<'_>> =
             passages.iter().enumerate().map(|(i, &passage)| Passage { vector: vectors.row(i), ..passage }).collect();
-        let (mut scratch, mut answers) = (predictor.scratch(), Vec::new());
-        report.add("features", 1, self.median(|| passages.iter().map(|&p| read_text(&predictor, p, &mut scratch)).sum()));
-        let single = self.median(|| passages.iter().map(|&p| predict(&predictor, p, &mut scratch, &mut answers)).sum());
-        report.add("predict", 1, single);
+        let mut reader = Reader::new(&predictor);
+        report.add("features", 1, self.median(|| reader.read(&predictor, &passages)));
+        report.add("predict", 1, self.median(|| reader.predict(&predictor, &passages)));
         let mut n_threads = 2;
         while n_threads <= std::thread::available_parallelism().map_or(1, usize::from) {
             report.add("predict", n_threads, self.parallel(&predictor, &passages, n_threads)?);
@@ -146,8 +145,12 @@ impl Bench {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build()?;
         let scratches = ScratchPool::new(predictor);
         let of_chunk = |chunk: &[Passage<'_>]| {
-            let mut answers = Vec::new();
-            scratches.with(|scratch| chunk.iter().map(|&p| predict(predictor, p, scratch, &mut answers)).sum::<usize>())
+            scratches.with(|scratch| {
+                let mut reader = Reader::with(std::mem::take(scratch));
+                let sum = reader.predict(predictor, chunk);
+                *scratch = reader.scratch;
+                sum
+            })
         };
         Ok(self.median(|| pool.install(|| passages.par_chunks(256).map(of_chunk).sum())))
     }
@@ -190,23 +193,59 @@ fn count_words(text: &str) -> usize {
     n
 }
 
-/// Everything but the answers.
-fn read_text(predictor: &Predictor, passage: Passage<'_>, scratch: &mut Scratch) -> usize {
-    predictor.read(passage, scratch);
-    predictor.n_known(scratch)
+/// Buffers of one thread.
+struct Reader {
+    scratch: Scratch,
+    readings: Vec<Reading>,
+    answers: Vec<Answer>,
 }
 
-/// The classes of all heads, each given the one before where it is given one.
-fn predict(predictor: &Predictor, passage: Passage<'_>, scratch: &mut Scratch, answers: &mut Vec<Answer>) -> usize {
-    predictor.read(passage, scratch);
-    let task = &predictor.model().meta().task;
-    answers.resize_with(task.heads.len(), Answer::default);
-    for (head, head_task) in task.heads.iter().enumerate() {
-        let other = head_task.given.as_ref().and_then(|name| task.head(name));
-        let given = other.and_then(|o| predictor.given(head, &predictor.head(o).labels[answers[o].class]).ok());
-        predictor.answer_into(head, given, scratch, &mut answers[head]);
+impl Reader {
+    fn new(predictor: &Predictor) -> Self {
+        Self::with(predictor.scratch())
     }
-    answers.iter().map(|answer| answer.class).sum()
+
+    fn with(scratch: Scratch) -> Self {
+        let readings = (0..N_TOGETHER).map(|_| Reading::default()).collect();
+        Self { scratch, readings, answers: Vec::new() }
+    }
+
+    /// Everything but the answers; the number of known n-grams.
+    fn read(&mut self, predictor: &Predictor, passages: &[Passage<'_>]) -> usize {
+        self.for_each(predictor, passages, |scratch, _| predictor.n_known(scratch))
+    }
+
+    /// The classes of all heads, each given the one before where it is given one; their sum.
+    fn predict(&mut self, predictor: &Predictor, passages: &[Passage<'_>]) -> usize {
+        let task = &predictor.model().meta().task;
+        self.answers.resize_with(task.heads.len(), Answer::default);
+        self.for_each(predictor, passages, |scratch, answers| {
+            for (head, head_task) in task.heads.iter().enumerate() {
+                let other = head_task.given.as_ref().and_then(|name| task.head(name));
+                let given = other.and_then(|o| predictor.given(head, &predictor.head(o).labels[answers[o].class]).ok());
+                predictor.answer_into(head, given, scratch, &mut answers[head]);
+            }
+            answers.iter().map(|answer| answer.class).sum()
+        })
+    }
+
+    fn for_each(
+        &mut self,
+        predictor: &Predictor,
+        passages: &[Passage<'_>],
+        mut f: impl FnMut(&Scratch, &mut [Answer]) -> usize,
+    ) -> usize {
+        let mut sum = 0;
+        for passages in passages.chunks(N_TOGETHER) {
+            predictor.read_all(passages, &mut self.scratch, &mut self.readings);
+            for reading in &mut self.readings[..passages.len()] {
+                self.scratch.exchange(reading);
+                sum += f(&self.scratch, &mut self.answers);
+                self.scratch.exchange(reading);
+            }
+        }
+        sum
+    }
 }
 
 impl Report {

@@ -2,8 +2,8 @@
 //!
 //! Features are numbered in ascending order of their keys. The top bits of a key choose a bucket, about four features wide; `starts` says where it
 //! begins. One byte per feature, the tag, holds the next eight bits of its key; eight tags are compared at once. Only where a tag fits are the key's
-//! low 32 bits (kept by the caller beside the weights, so that a hit costs one cache line) compared. A table of 40,000 features fits
-//! in 80 KB, so that most unknown n-grams are turned away without leaving the cache.
+//! low 32 bits (kept by the caller beside the weights) compared. This is the form that is stored, and that training uses; prediction makes
+//! tables of its own from it.
 //!
 //! The arrays are stored in the model file as they are, little-endian, and checked on loading by [`IndexView::validate`].
 
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 /// Features per bucket, on average, at most.
 const BUCKET_WIDTH: usize = 4;
 const MAX_BITS: u32 = 24;
+const TAG_BITS: u32 = 8;
 /// Bytes behind the last tag, so that eight tags can always be read.
 pub(crate) const TAG_PADDING: usize = 8;
 const LOW: u64 = 0x0101_0101_0101_0101;
@@ -116,92 +117,24 @@ impl<'a> IndexView<'a> {
         None
     }
 
-    /// The features among `keys`, in their order: `found(i)` for each, as [`Self::get`] would find it.
-    ///
-    /// A large table does not fit the cache, and most of the time goes into waiting for memory. So the keys go through in passes that each load one thing:
-    /// buckets, tags, and the records of those whose tag fits. Each pass is a few instructions a key without a branch on what was found, so that the
-    /// processor has the loads of many keys under way at once.
-    #[inline]
-    pub(crate) fn get_all(
-        &self,
-        keys: &[u64],
-        candidates: &mut Vec<Candidate>,
-        check: impl Fn(usize) -> u32,
-        mut found: impl FnMut(usize),
-    ) {
-        if candidates.len() < keys.len() {
-            candidates.resize(keys.len(), Candidate::default());
-        }
-        let candidates = &mut candidates[..keys.len()];
-        self.find_buckets(keys, candidates);
-        let n = self.compare_tags(keys, candidates);
-        let candidates = &mut candidates[..n];
-        for candidate in &mut *candidates {
-            candidate.stored = if candidate.at == CROWDED { 0 } else { check(candidate.at as usize) };
-        }
-        for &Candidate { at, low, stored } in &*candidates {
-            if at == CROWDED {
-                if let Some(i) = self.get(keys[low as usize], &check) {
-                    found(i);
-                }
-            } else if stored == low {
-                found(at as usize);
+    /// The top bits of each feature's key that the table keeps, in order of features.
+    pub(crate) fn top_bits(&self) -> impl ExactSizeIterator<Item = u64> {
+        let mut bucket = 0;
+        let (starts, tags) = (self.starts, self.tags);
+        let n_features = tags.len() - TAG_PADDING;
+        (0..n_features).map(move |i| {
+            while starts[bucket + 1] as usize <= i {
+                bucket += 1;
             }
-        }
+            (bucket as u64) << TAG_BITS | u64::from(tags[i])
+        })
     }
 
-    /// Start and width of each key's bucket.
-    #[inline]
-    fn find_buckets(&self, keys: &[u64], candidates: &mut [Candidate]) {
-        for (candidate, &key) in candidates.iter_mut().zip(keys) {
-            let bucket = bucket(key, self.bits);
-            let start = self.starts[bucket];
-            *candidate = Candidate { at: start, low: self.starts[bucket + 1] - start, stored: 0 };
-        }
-    }
-
-    /// Moves the keys with a fitting tag to the front and gives their number. A key with two, or in a bucket of more than eight, becomes [`CROWDED`].
-    #[inline]
-    fn compare_tags(&self, keys: &[u64], candidates: &mut [Candidate]) -> usize {
-        let mut n = 0;
-        for (number, &key) in keys.iter().enumerate() {
-            let Candidate { at: start, low: width, .. } = candidates[number];
-            let at = start as usize;
-            let tags = u64::from_le_bytes(self.tags[at..at + 8].try_into().expect("eight bytes"));
-            let differing = tags ^ (u64::from(tag(key, self.bits)) * LOW);
-            let equal = differing.wrapping_sub(LOW) & !differing & HIGH & BUCKET_MASKS[width.min(8) as usize];
-            let is_crowded = width > 8 || equal & equal.wrapping_sub(1) != 0;
-            let place = start + equal.trailing_zeros() / 8;
-            let (at, low) = if is_crowded { (CROWDED, number as u32) } else { (place, key as u32) };
-            candidates[n] = Candidate { at, low, stored: 0 };
-            n += usize::from(is_crowded | (equal != 0));
-        }
-        n
+    /// How many bits [`Self::top_bits`] gives.
+    pub(crate) fn n_top_bits(&self) -> u32 {
+        self.bits + TAG_BITS
     }
 }
-
-/// A feature whose tag fits a key, with the part of the key that is to be compared.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Candidate {
-    at: u32,
-    low: u32,
-    /// What the record of `at` holds in the place of `low`.
-    stored: u32,
-}
-
-/// Stands for a key that has to be looked up by itself; `low` is its number.
-const CROWDED: u32 = u32::MAX;
-
-/// The bytes of so many tags.
-const BUCKET_MASKS: [u64; 9] = {
-    let mut masks = [u64::MAX; 9];
-    let mut width = 0;
-    while width < 8 {
-        masks[width] = (1 << (width * 8)) - 1;
-        width += 1;
-    }
-    masks
-};
 
 #[inline(always)]
 fn bucket(key: u64, bits: u32) -> usize {
@@ -241,18 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn all_keys_at_once_are_found_as_one_by_one() {
-        let mut known = scattered(3000);
-        known.extend((0..60).map(|i| (i << 20) | i));
-        known.sort_unstable();
-        known.dedup();
-        let index = KeyIndex::build(&known).unwrap();
-        let asked: Vec<u64> = scattered(6000).into_iter().chain((0..80).map(|i| (i << 20) | i)).collect();
-        let expected: Vec<usize> = asked.iter().filter_map(|&key| index.view().get(key, |j| known[j] as u32)).collect();
-        let (mut candidates, mut found) = (Vec::new(), Vec::new());
-        index.view().get_all(&asked, &mut candidates, |j| known[j] as u32, |i| found.push(i));
-        assert_eq!(found, expected);
-        assert!(found.len() > 3000);
+    fn top_bits_are_those_of_the_keys() {
+        let keys = scattered(3000);
+        let index = KeyIndex::build(&keys).unwrap();
+        let n_bits = index.view().n_top_bits();
+        assert_eq!(index.view().top_bits().collect::<Vec<_>>(), keys.iter().map(|key| key >> (64 - n_bits)).collect::<Vec<_>>());
     }
 
     #[test]

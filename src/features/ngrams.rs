@@ -59,6 +59,8 @@ pub struct NgramScratch {
     hashtags: String,
     /// Code points of a word that is not ASCII, with their byte offsets in `padded`.
     points: Vec<(u32, u32)>,
+    /// First and end byte of each word in `lowered`, where keys alone are asked for.
+    spans: Vec<(usize, usize)>,
     /// Words of the text: key, first and end byte in `lowered`; filled where spans are asked for or marks need all words.
     words: Vec<Word>,
 }
@@ -296,32 +298,50 @@ impl Block {
     /// The fast path: keys as the words are read, with the last few word keys in registers.
     #[inline]
     fn word_ngrams(&self, scratch: &mut NgramScratch, emit: impl FnMut(u64)) {
-        match (self.shortest, self.longest) {
-            (1, 1) => self.word_ngrams_to::<1>(scratch, emit),
-            (1, 2) => self.word_ngrams_to::<2>(scratch, emit),
-            (1, 3) => self.word_ngrams_to::<3>(scratch, emit),
-            _ => self.word_ngrams_to::<MAX_LENGTH>(scratch, emit),
+        match (self.shortest, self.longest, self.stop_keys.is_empty()) {
+            (1, 1, true) => self.word_ngrams_to::<1>(scratch, emit),
+            (1, 2, true) => self.word_ngrams_to::<2>(scratch, emit),
+            (1, 3, true) => self.word_ngrams_to::<3>(scratch, emit),
+            _ => self.word_ngrams_of_any_length(scratch, emit),
         }
     }
 
-    /// [`Self::word_ngrams`] for a constant greatest length, so that the loops over lengths unroll.
+    /// [`Self::word_ngrams`] from single words to a constant length of three at most, without stop words.
     #[inline(always)]
     fn word_ngrams_to<const LONGEST: usize>(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
-        let (shortest, longest) = if LONGEST < MAX_LENGTH { (1, LONGEST) } else { (self.shortest, self.longest) };
+        // Keys of the last word, and of the last two.
+        let (mut one, mut two) = (0, 0);
+        let mut n_words = 0;
+        self.word_keys(scratch, |key| {
+            let three = hash::append_word(two, key);
+            two = hash::append_word(one, key);
+            one = key;
+            emit(one);
+            if LONGEST >= 2 && n_words >= 1 {
+                emit(two);
+            }
+            if LONGEST >= 3 && n_words >= 2 {
+                emit(three);
+            }
+            n_words += 1;
+        });
+    }
+
+    fn word_ngrams_of_any_length(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
         // ends[n - 1]: key of the n-gram that ends in the last word.
-        let mut ends = [0_u64; LONGEST];
+        let mut ends = [0_u64; MAX_LENGTH];
         let mut n_words = 0;
         self.word_keys(scratch, |key| {
             if self.is_stop_word(key) {
                 return;
             }
             n_words += 1;
-            let reach = longest.min(n_words);
+            let reach = self.longest.min(n_words);
             for n in (2..=reach).rev() {
                 ends[n - 1] = hash::append_word(ends[n - 2], key);
             }
             ends[0] = key;
-            for n in shortest..=reach {
+            for n in self.shortest..=reach {
                 emit(ends[n - 1]);
             }
         });
@@ -330,19 +350,20 @@ impl Block {
     /// Keys of the words of `lowered`.
     #[inline(always)]
     fn word_keys(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
-        let lowered = &mut scratch.lowered;
+        let NgramScratch { lowered, spans, .. } = scratch;
+        if self.params.words == WordRule::Social {
+            // A URL is a word that does not stand in the text.
+            return for_each_word(lowered, WordRule::Social, |word, _| emit(hash::word(word.as_bytes(), self.salt)));
+        }
+        // First where the words are and then their keys: two small loops, each of which stays in registers.
+        spans.clear();
+        for_each_word(lowered, self.params.words, |word, start| spans.push((start, start + word.len())));
         let length = lowered.len();
         // Hashing reads whole loads, behind the last word too.
         lowered.push_str(PADDING);
-        let text = &lowered[..length];
-        match self.params.words {
-            // A URL is a word that does not stand in the text.
-            WordRule::Social => for_each_word(text, WordRule::Social, |word, _| emit(hash::word(word.as_bytes(), self.salt))),
-            rule => for_each_word(text, rule, |word, start| {
-                emit(hash::word_at(lowered.as_bytes(), start, start + word.len(), self.salt));
-            }),
-        }
-        scratch.lowered.truncate(length);
+        let (bytes, salt) = (lowered.as_bytes(), self.salt);
+        spans.iter().for_each(|&(start, end)| emit(hash::word_at(bytes, start, end, salt)));
+        lowered.truncate(length);
     }
 
     /// The words of `lowered`, target words replaced by one placeholder, stop words left out; also the placeholder's position.

@@ -1,11 +1,14 @@
-//! What a word's character n-grams came to, remembered: texts repeat their words, and a word's n-grams depend on the word alone.
+//! The features of a word's character n-grams, remembered from text to text.
 //!
-//! A direct-mapped table from words of up to 15 bytes, compared whole, to the numbers of their known n-grams in order. It is bounded: a word takes the
-//! place of the one before it, and when the list of numbers is full, everything is forgotten. Answers never depend on what is remembered.
+//! Most words of a text have been seen before, and the n-grams of a word depend on it alone. So the table keeps the numbers of a word's known n-grams, side by
+//! side: a load or two instead of one look-up an n-gram. Its size is bounded: a word takes the place of the one before it, and when the
+//! list of numbers is full, everything is forgotten. Answers never depend on what is remembered.
+
+use std::ops::Range;
 
 /// Words remembered at most.
 const N_WORDS: usize = 1 << 15;
-/// N-grams remembered at most: with the words five megabytes, of which the busy part stays in the cache.
+/// When so many n-grams are remembered, everything is forgotten before the next texts: with the words five megabytes, of which the busy part stays in the cache.
 const N_NUMBERS: usize = 1 << 20;
 
 /// The table of one block and one thread.
@@ -30,22 +33,37 @@ impl Default for WordCache {
 }
 
 impl WordCache {
-    /// The numbers of a word, if it is remembered.
-    #[inline(always)]
-    pub(crate) fn get(&self, word: [u64; 2]) -> Option<&[u32]> {
-        let entry = self.entries[place(word)];
-        (entry.word == word).then(|| &self.numbers[entry.start as usize..entry.end as usize])
-    }
-
-    /// Remembers the numbers of a word.
-    pub(crate) fn insert(&mut self, word: [u64; 2], numbers: &[u32]) {
-        if self.numbers.len() + numbers.len() > N_NUMBERS {
+    /// Forgets everything where the list is full; ranges from before are void.
+    pub(crate) fn make_room(&mut self) {
+        if self.numbers.len() > N_NUMBERS {
             self.entries.fill(Entry::default());
             self.numbers.clear();
+            self.numbers.shrink_to(2 * N_NUMBERS);
         }
+    }
+
+    /// Where the numbers of a word are, if it is remembered.
+    #[inline(always)]
+    pub(crate) fn find(&self, word: [u64; 2]) -> Option<Range<u32>> {
+        let entry = self.entries[place(word)];
+        (entry.word == word).then_some(entry.start..entry.end)
+    }
+
+    /// Takes the numbers of a word; remembers them where it has a packed form.
+    pub(crate) fn insert(&mut self, word: Option<[u64; 2]>, numbers: impl Iterator<Item = u32>) -> Range<u32> {
         let start = self.numbers.len() as u32;
-        self.numbers.extend_from_slice(numbers);
-        self.entries[place(word)] = Entry { word, start, end: self.numbers.len() as u32 };
+        self.numbers.extend(numbers);
+        let end = self.numbers.len() as u32;
+        if let Some(word) = word {
+            self.entries[place(word)] = Entry { word, start, end };
+        }
+        start..end
+    }
+
+    /// The numbers in a range given since [`Self::make_room`].
+    #[inline(always)]
+    pub(crate) fn numbers(&self, range: &Range<u32>) -> &[u32] {
+        &self.numbers[range.start as usize..range.end as usize]
     }
 }
 
@@ -65,11 +83,21 @@ mod tests {
         let numbers = |i: u64| vec![i as u32; 40];
         let word = |i: u64| [i.wrapping_mul(0x1234_5678_9ABC_DEF1), i];
         for i in 1..60_000 {
-            cache.insert(word(i), &numbers(i));
-            assert_eq!(cache.get(word(i)), Some(&numbers(i)[..]));
+            cache.make_room();
+            let range = cache.insert(Some(word(i)), numbers(i).into_iter());
+            assert_eq!(cache.find(word(i)), Some(range.clone()));
+            assert_eq!(cache.numbers(&range), numbers(i));
         }
-        let n_remembered = (1..60_000).filter(|&i| cache.get(word(i)).is_some_and(|found| found == numbers(i))).count();
-        let n_wrong = (1..60_000).filter(|&i| cache.get(word(i)).is_some_and(|found| found != numbers(i))).count();
+        let found = |i: u64| cache.find(word(i)).map(|range| cache.numbers(&range) == numbers(i));
+        let n_remembered = (1..60_000).filter(|&i| found(i) == Some(true)).count();
+        let n_wrong = (1..60_000).filter(|&i| found(i) == Some(false)).count();
         assert!(n_remembered > 100 && n_wrong == 0, "{n_remembered} {n_wrong}");
+    }
+
+    #[test]
+    fn a_word_without_packed_form_has_its_numbers_all_the_same() {
+        let mut cache = WordCache::default();
+        let range = cache.insert(None, [1, 2].into_iter());
+        assert_eq!(cache.numbers(&range), [1, 2]);
     }
 }

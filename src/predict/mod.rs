@@ -6,14 +6,21 @@
 //! that the processor overlaps their loads. Words met before bring the numbers of their character n-grams along. Nothing depends on other texts: a row
 //! alone and in any batch gives the same bits.
 
+mod blocks;
+mod table;
+
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::calibrate::Judged;
 use crate::error::{Error, Result};
-use crate::features::index::{Candidate, IndexView};
 use crate::features::{Analyzer, Counter, EncoderId, Extractor, NgramScratch, Passage, TfidfParams, WordCache, tf, weigh_block};
-use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model, RECORD_IDF, RECORD_WEIGHTS, WeightKind};
+use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model};
+use blocks::NOTHING;
+use table::{FeatureTable, Found};
 
+/// Texts that are read together at most: enough look-ups to keep memory busy, and few enough that their buffers stay in the cache.
+pub const N_TOGETHER: usize = 8;
 /// Counts up to here have their tf weight in a table.
 const TF_TABLE: usize = 64;
 
@@ -21,6 +28,7 @@ const TF_TABLE: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Predictor {
     model: Arc<Model>,
+    table: Arc<FeatureTable>,
     extractor: Extractor,
     /// tf weight by count, per block.
     tf_tables: Vec<[f32; TF_TABLE]>,
@@ -32,7 +40,7 @@ pub struct Predictor {
     counts_as_known: Vec<bool>,
     /// Per lane.
     scales: Vec<f32>,
-    /// Position in an encoder's vector and feature of each value that the model knows.
+    /// Position in an encoder's vector and address of each value that the model knows.
     dense: Vec<(usize, u32)>,
 }
 
@@ -41,34 +49,71 @@ pub struct Predictor {
 pub struct Scratch {
     ngrams: NgramScratch,
     keys: Vec<u64>,
-    candidates: Vec<Candidate>,
-    counter: Counter,
+    found: Found,
+    /// Addresses of the n-grams of the texts, in their order, repetitions included, and their idfs.
+    addresses: Vec<u32>,
+    idfs: Vec<f32>,
+    /// End of each text in `addresses` and in `ranges`.
+    ends: Vec<usize>,
+    word_ends: Vec<usize>,
+    /// With the idf of each feature.
+    counter: Counter<u32, f32>,
     /// Per block of character n-grams.
     words: Vec<Option<WordCache>>,
-    /// Features of one word.
-    of_word: Vec<u32>,
-    /// Known features of the text with their values, block by block.
+    /// Where the cache has the features of each word of the texts.
+    ranges: Vec<Range<u32>>,
+    new_words: Vec<NewWord>,
+    /// What was read of one text, which answers are about.
+    reading: Reading,
+}
+
+/// A word of the texts that the cache does not have.
+#[derive(Debug, Clone, Copy)]
+struct NewWord {
+    /// Its position among all words.
+    at: usize,
+    packed: Option<[u64; 2]>,
+    /// End of its keys.
+    end: usize,
+}
+
+/// What was read of one text, to be answered about later.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Addresses of the known features of the text with their values before their block's norm, block by block.
     hits: Vec<(u32, f32)>,
+    /// Where the hits of each block end, and the factor that brings them to its norm.
+    blocks: Vec<(usize, f32)>,
     /// Shared scores of all heads, without intercepts.
     shared: Vec<f32>,
     /// Distinct known n-grams: of words, where the model counts words.
     n_known: usize,
 }
 
-/// What was read of one text, to be answered about later.
-#[derive(Debug, Default)]
-pub struct Reading {
-    hits: Vec<(u32, f32)>,
-    shared: Vec<f32>,
-    n_known: usize,
+impl Reading {
+    fn start(&mut self, n_lanes: usize) {
+        self.hits.clear();
+        self.blocks.clear();
+        self.shared.clear();
+        self.shared.resize(n_lanes, 0.0);
+        self.n_known = 0;
+    }
+
+    /// Addresses of the known features with their values.
+    fn values(&self) -> impl Iterator<Item = (u32, f32)> {
+        let mut start = 0;
+        self.blocks.iter().flat_map(move |&(end, scale)| {
+            let hits = &self.hits[start..end];
+            start = end;
+            hits.iter().map(move |&(address, value)| (address, value * scale))
+        })
+    }
 }
 
 impl Scratch {
-    /// Exchanges what was read last for another reading, in constant time.
+    /// Exchanges what answers are about for another reading, in constant time.
     pub fn exchange(&mut self, reading: &mut Reading) {
-        std::mem::swap(&mut self.hits, &mut reading.hits);
-        std::mem::swap(&mut self.shared, &mut reading.shared);
-        std::mem::swap(&mut self.n_known, &mut reading.n_known);
+        std::mem::swap(&mut self.reading, reading);
     }
 }
 
@@ -152,7 +197,7 @@ pub struct Contribution {
 }
 
 impl Predictor {
-    /// Prepares a model for prediction; takes microseconds.
+    /// Prepares a model for prediction; takes milliseconds for a million features.
     pub fn new(model: Arc<Model>) -> Self {
         let meta = model.meta();
         let (lanes, n_lanes) = model.lanes();
@@ -167,8 +212,9 @@ impl Predictor {
         let most = kinds.clone().max();
         let counts_as_known = kinds.map(|kind| Some(kind) == most).collect();
         let extractor = Extractor::new(&meta.features);
-        let dense = dense_features(&extractor, &model);
-        Self { extractor, tf_tables, lanes, n_lanes, counts_as_known, scales, dense, model }
+        let table = Arc::new(FeatureTable::new(&model));
+        let dense = dense_features(&extractor, &table);
+        Self { table, extractor, tf_tables, lanes, n_lanes, counts_as_known, scales, dense, model }
     }
 
     /// The model.
@@ -185,7 +231,7 @@ impl Predictor {
     pub fn scratch(&self) -> Scratch {
         let is_chars = |block: &TfidfParams| block.analyzer == Analyzer::CharWb;
         let words = self.model.meta().features.blocks.iter().map(|b| is_chars(b).then(WordCache::default)).collect();
-        Scratch { shared: vec![0.0; self.n_lanes], words, ..Scratch::default() }
+        Scratch { words, ..Scratch::default() }
     }
 
     /// The encoder whose vector every passage must carry; none for a model of n-grams alone.
@@ -199,137 +245,138 @@ impl Predictor {
     ///
     /// If the model needs an encoder's vector and the passage carries none of its length ([`crate::encoder::Encoder::for_model`] makes them).
     pub fn read(&self, passage: Passage<'_>, scratch: &mut Scratch) {
-        let index = self.model.index();
-        let records = self.model.records();
+        let mut reading = std::mem::take(&mut scratch.reading);
+        self.read_all(&[passage], scratch, std::slice::from_mut(&mut reading));
+        scratch.reading = reading;
+    }
+
+    /// Reads several texts, each as [`Self::read`] reads it, into as many readings, to be put into the scratch by [`Scratch::exchange`]. This takes less time
+    /// a text: look-ups wait for memory, and those of up to [`N_TOGETHER`] texts wait together.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::read`], and if there are fewer readings than texts.
+    pub fn read_all(&self, passages: &[Passage<'_>], scratch: &mut Scratch, readings: &mut [Reading]) {
         if scratch.words.len() != self.extractor.n_blocks() {
             *scratch = self.scratch();
         }
-        scratch.hits.clear();
-        scratch.shared.clear();
-        scratch.shared.resize(self.n_lanes, 0.0);
-        scratch.n_known = 0;
-        for block in 0..self.extractor.n_blocks() {
-            scratch.counter.clear();
-            if scratch.words[block].is_some() {
-                self.count_chars(block, passage, index, records, scratch);
-            } else if self.extractor.dense_keys(block).is_empty() {
-                let Scratch { ngrams, keys, candidates, counter, .. } = scratch;
-                keys.clear();
-                self.extractor.keys(block, passage, ngrams, |key| keys.push(key));
-                self.look_up(keys, index, records, candidates, |i| counter.add(u64::from(i)));
-            } else {
-                self.add_vector(block, passage.vector, records, scratch);
-                continue;
+        let readings = &mut readings[..passages.len()];
+        readings.iter_mut().for_each(|reading| reading.start(self.n_lanes));
+        for (passages, readings) in passages.chunks(N_TOGETHER).zip(readings.chunks_mut(N_TOGETHER)) {
+            for block in 0..self.extractor.n_blocks() {
+                if !self.extractor.dense_keys(block).is_empty() {
+                    passages.iter().zip(&mut *readings).for_each(|(p, reading)| self.add_vector(block, p.vector, reading));
+                    continue;
+                }
+                if scratch.words[block].is_some() {
+                    self.find_chars(block, passages, scratch);
+                } else {
+                    self.find_ngrams(block, passages, scratch);
+                }
+                self.add_block(block, scratch, readings);
             }
-            self.add_block(block, records, scratch);
         }
     }
 
     /// Number of distinct known n-grams of the text read last; 0 means that the model has nothing to go by.
     pub fn n_known(&self, scratch: &Scratch) -> usize {
-        scratch.n_known
+        scratch.reading.n_known
     }
 
-    /// Calls `found` with the known features among the keys, in their order.
-    #[inline]
-    fn look_up(
-        &self,
-        keys: &[u64],
-        index: Option<IndexView<'_>>,
-        records: &[u32],
-        candidates: &mut Vec<Candidate>,
-        mut found: impl FnMut(u32),
-    ) {
-        match index {
-            Some(index) => {
-                let stride = self.model.meta().stride;
-                index.get_all(keys, candidates, |i| records[i * stride], |i| found(i as u32));
-            }
-            None => {
-                let shift = 64 - self.model.meta().features.hash_bits.unwrap_or(1);
-                keys.iter().for_each(|key| found((key >> shift) as u32));
-            }
+    /// Finds the n-grams of the texts.
+    fn find_ngrams(&self, block: usize, passages: &[Passage<'_>], scratch: &mut Scratch) {
+        let Scratch { ngrams, keys, found, addresses, ends, .. } = scratch;
+        keys.clear();
+        ends.clear();
+        for &passage in passages {
+            self.extractor.keys(block, passage, ngrams, |key| keys.push(key));
+            ends.push(keys.len());
         }
+        self.table.find(keys, found, addresses);
     }
 
-    /// Counts the known character n-grams of the text, word by word.
-    fn count_chars(
-        &self,
-        block: usize,
-        passage: Passage<'_>,
-        index: Option<IndexView<'_>>,
-        records: &[u32],
-        scratch: &mut Scratch,
-    ) {
-        let Scratch { ngrams, keys, candidates, counter, words, of_word, .. } = scratch;
+    /// Finds the known character n-grams of the texts, word by word: first all words in the cache, then the n-grams of those that it does not have.
+    fn find_chars(&self, block: usize, passages: &[Passage<'_>], scratch: &mut Scratch) {
+        let Scratch { ngrams, keys, found, addresses, ends, words, ranges, word_ends, new_words, .. } = scratch;
         let Some(words) = &mut words[block] else { return };
-        self.extractor.padded_words(block, passage, ngrams, |mut word| {
-            let packed = word.packed();
-            if let Some(numbers) = packed.and_then(|packed| words.get(packed)) {
-                numbers.iter().for_each(|&i| counter.add(u64::from(i)));
-                return;
-            }
-            keys.clear();
-            word.keys(|key| keys.push(key));
-            of_word.clear();
-            self.look_up(keys, index, records, candidates, |i| of_word.push(i));
-            of_word.iter().for_each(|&i| counter.add(u64::from(i)));
-            if let Some(packed) = packed {
-                words.insert(packed, of_word);
-            }
-        });
+        words.make_room();
+        keys.clear();
+        ranges.clear();
+        word_ends.clear();
+        new_words.clear();
+        for &passage in passages {
+            self.extractor.padded_words(block, passage, ngrams, |mut word| {
+                let packed = word.packed();
+                let range = packed.and_then(|packed| words.find(packed));
+                if range.is_none() {
+                    word.keys(|key| keys.push(key));
+                    new_words.push(NewWord { at: ranges.len(), packed, end: keys.len() });
+                }
+                ranges.push(range.unwrap_or_default());
+            });
+            word_ends.push(ranges.len());
+        }
+        self.table.find(keys, found, addresses);
+        let mut start = 0;
+        for &NewWord { at, packed, end } in &*new_words {
+            let of_word = addresses[start..end].iter().copied().filter(|&address| address != NOTHING);
+            ranges[at] = words.insert(packed, of_word);
+            start = end;
+        }
+        addresses.clear();
+        ends.clear();
+        let mut start = 0;
+        for &end in &*word_ends {
+            ranges[start..end].iter().for_each(|range| addresses.extend_from_slice(words.numbers(range)));
+            ends.push(addresses.len());
+            start = end;
+        }
     }
 
-    /// Weighs the counted features of a block and adds their weights.
-    #[inline]
-    fn add_block(&self, block: usize, records: &[u32], scratch: &mut Scratch) {
-        let meta = self.model.meta();
-        let params = &meta.features.blocks[block];
+    /// Counts and weighs the known features of a block, text by text, and adds their weights.
+    fn add_block(&self, block: usize, scratch: &mut Scratch, readings: &mut [Reading]) {
+        let params = &self.model.meta().features.blocks[block];
         let table = &self.tf_tables[block];
-        let first = scratch.hits.len();
-        let counts = scratch.counter.counts();
-        if self.counts_as_known[block] {
-            scratch.n_known += counts.len();
+        let Scratch { addresses, idfs, ends, counter, .. } = scratch;
+        // A pass of its own, so that the loads overlap.
+        self.table.idfs(addresses, idfs);
+        let mut start = 0;
+        for (reading, &end) in readings.iter_mut().zip(&*ends) {
+            let counts = counter.count_all(&addresses[start..end], &idfs[start..end], NOTHING);
+            start = end;
+            if self.counts_as_known[block] {
+                reading.n_known += counts.len();
+            }
+            let first = reading.hits.len();
+            reading.hits.extend(counts.iter().map(|c| {
+                let weight = table.get(c.count as usize).copied().unwrap_or_else(|| tf(params, c.count));
+                (c.key, weight * c.value)
+            }));
+            self.add_hits(block, first, reading);
         }
-        scratch.hits.extend(counts.iter().map(|&(i, count)| {
-            let weight = table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
-            (i as u32, weight * f32::from_bits(records[i as usize * meta.stride + RECORD_IDF]))
-        }));
-        self.add_hits(block, first, records, scratch);
     }
 
     /// Adds the weights of an encoder's vector; kept out of the way of n-grams.
     #[inline(never)]
-    fn add_vector(&self, block: usize, vector: &[f32], records: &[u32], scratch: &mut Scratch) {
+    fn add_vector(&self, block: usize, vector: &[f32], reading: &mut Reading) {
         let n_values = self.extractor.dense_keys(block).len();
         assert_eq!(vector.len(), n_values, "the passage must carry the vector of the model's encoder");
-        let first = scratch.hits.len();
+        let first = reading.hits.len();
         if self.counts_as_known[block] {
-            scratch.n_known += self.dense.len();
+            reading.n_known += self.dense.len();
         }
-        scratch.hits.extend(self.dense.iter().map(|&(d, i)| (i, vector[d])));
-        self.add_hits(block, first, records, scratch);
+        reading.hits.extend(self.dense.iter().map(|&(d, i)| (i, vector[d])));
+        self.add_hits(block, first, reading);
     }
 
-    /// Brings the hits of a block, those from `first` on, to its norm and adds their weights.
+    /// Finds what brings the hits of a block, those from `first` on, to its norm, and adds their weights.
     #[inline(always)]
-    fn add_hits(&self, block: usize, first: usize, records: &[u32], scratch: &mut Scratch) {
-        let meta = self.model.meta();
-        let params = &meta.features.blocks[block];
-        let hits = &mut scratch.hits[first..];
-        let scale = weigh_block(params, hits.iter().map(|h| h.1));
-        hits.iter_mut().for_each(|hit| hit.1 *= scale);
-        let rows = Records { words: records, stride: meta.stride };
-        for (at, lanes) in (0..).step_by(MAX_LANES).zip(scratch.shared.chunks_mut(MAX_LANES)) {
-            let scales = &self.scales[at..];
-            match (meta.weights, lanes.len()) {
-                (WeightKind::F32, 1) => rows.add::<1>(hits, at, scales, lanes),
-                (WeightKind::F32, 2..=4) => rows.add::<4>(hits, at, scales, lanes),
-                (WeightKind::F32, 5..=8) => rows.add::<8>(hits, at, scales, lanes),
-                (WeightKind::F32, _) => rows.add::<MAX_LANES>(hits, at, scales, lanes),
-                (WeightKind::I16, _) => rows.add_i16(hits, at, scales, lanes),
-            }
-        }
+    fn add_hits(&self, block: usize, first: usize, reading: &mut Reading) {
+        let params = &self.model.meta().features.blocks[block];
+        let hits = &reading.hits[first..];
+        let scale = weigh_block(params, hits);
+        reading.blocks.push((reading.hits.len(), scale));
+        self.table.add(hits, scale, &self.scales, &mut reading.shared);
     }
 
     /// Raw decision values of a head for the text read last, one per output, given label `given` where the head has one.
@@ -338,14 +385,14 @@ impl Predictor {
         let view = self.model.head(head);
         let n = meta.n_outputs;
         outputs.clear();
-        let shared = &scratch.shared[self.lanes[head]..self.lanes[head] + n];
+        let shared = &scratch.reading.shared[self.lanes[head]..self.lanes[head] + n];
         outputs.extend(shared.iter().zip(view.bias).map(|(&s, b)| f64::from(s) + b));
         let (Some(pairs), Some(g)) = (view.given, given) else { return };
         for (k, output) in outputs.iter_mut().enumerate() {
             *output += view.bias[(1 + g) * n + k];
         }
-        for &(i, value) in &scratch.hits {
-            if let Some(at) = find_pair(pairs, i as usize, g) {
+        for (i, value) in scratch.reading.values() {
+            if let Some(at) = find_pair(pairs, self.table.in_model(i), g) {
                 for (k, output) in outputs.iter_mut().enumerate() {
                     *output += f64::from(value) * f64::from(pair_weight(pairs, at * n + k, meta.weight_scales[k]));
                 }
@@ -417,7 +464,7 @@ impl Predictor {
     /// Why the text read last should get no label at level `alpha`, or none.
     pub fn abstention(&self, scratch: &Scratch, set: &[usize]) -> Option<Abstention> {
         match set.len() {
-            _ if scratch.n_known == 0 => Some(Abstention::NoKnownFeatures),
+            _ if scratch.reading.n_known == 0 => Some(Abstention::NoKnownFeatures),
             0 => Some(Abstention::LowConfidence),
             1 => None,
             _ => Some(Abstention::Ambiguous),
@@ -451,21 +498,21 @@ impl Predictor {
         let meta = self.head(head);
         let view = self.model.head(head);
         let (output, sign) = output_of(class, meta);
-        let is_dense = |hit: &(u32, f32)| self.is_dense(hit.0 as usize);
-        let mut parts: Vec<Contribution> = scratch
-            .hits
+        let hits: Vec<(usize, f32)> = scratch.reading.values().map(|(i, value)| (self.table.in_model(i), value)).collect();
+        let is_dense = |hit: &(usize, f32)| self.is_dense(hit.0);
+        let mut parts: Vec<Contribution> = hits
             .iter()
             .filter(|hit| !is_dense(hit))
             .map(|&(i, value)| {
-                let weight = sign * self.weight(head, given, output, i as usize, view);
-                let ngram = self.model.name(i as usize).map_or_else(|| format!("#{i}"), str::to_owned);
+                let weight = sign * self.weight(head, given, output, i, view);
+                let ngram = self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
                 Contribution { ngram, value: f64::from(value), contribution: f64::from(value) * weight }
             })
             .collect();
         if let Some(encoder) = self.encoder() {
             // Single values of a vector mean nothing to people.
-            let values = scratch.hits.iter().filter(|hit| is_dense(hit));
-            let part = |&(i, value): &(u32, f32)| f64::from(value) * sign * self.weight(head, given, output, i as usize, view);
+            let values = hits.iter().filter(|hit| is_dense(hit));
+            let part = |&(i, value): &(usize, f32)| f64::from(value) * sign * self.weight(head, given, output, i, view);
             parts.push(Contribution {
                 ngram: format!("(encoder {})", encoder.name),
                 value: values.clone().map(|hit| f64::from(hit.1).powi(2)).sum::<f64>().sqrt(),
@@ -528,76 +575,12 @@ pub(crate) fn class_scores(outputs: &[f64], n_classes: usize) -> Vec<f64> {
     }
 }
 
-fn dense_features(extractor: &Extractor, model: &Model) -> Vec<(usize, u32)> {
-    let Some(index) = model.index() else { return Vec::new() };
-    let (records, stride) = (model.records(), model.meta().stride);
-    let feature = |key: u64| index.get(key, |i| records[i * stride]).map(|i| i as u32);
-    let keys = (0..extractor.n_blocks()).flat_map(|block| extractor.dense_keys(block)).enumerate();
-    keys.filter_map(|(d, &key)| Some((d, feature(key)?))).collect()
-}
-
-/// Lanes whose sums stay in registers.
-const MAX_LANES: usize = 16;
-
-/// The records of all features.
-#[derive(Clone, Copy)]
-struct Records<'a> {
-    words: &'a [u32],
-    stride: usize,
-}
-
-impl Records<'_> {
-    /// Adds value times weights of every hit to `sums`, whose first lane is `at`: at most `L` of them. The sums are kept apart until the end, where the
-    /// lane's scale comes in; hits are added in their order.
-    #[inline]
-    fn add<const L: usize>(self, hits: &[(u32, f32)], at: usize, scales: &[f32], sums: &mut [f32]) {
-        let n = sums.len();
-        let mut parts = [0.0_f32; L];
-        let first = RECORD_WEIGHTS + at;
-        for &(i, value) in hits {
-            let record = i as usize * self.stride + first;
-            if n == L {
-                let weights: &[u32; L] = self.words[record..record + L].try_into().expect("L weights");
-                for (part, weight) in parts.iter_mut().zip(weights) {
-                    *part += value * f32::from_bits(*weight);
-                }
-            } else {
-                for (part, weight) in parts.iter_mut().zip(&self.words[record..record + n]) {
-                    *part += value * f32::from_bits(*weight);
-                }
-            }
-        }
-        add_parts(&parts, scales, sums);
-    }
-
-    /// As [`Self::add`], of weights in 16 bits, two to a word.
-    #[inline]
-    fn add_i16(self, hits: &[(u32, f32)], at: usize, scales: &[f32], sums: &mut [f32]) {
-        let n = sums.len();
-        let mut parts = [0.0_f32; MAX_LANES];
-        for &(i, value) in hits {
-            let record = &self.words[i as usize * self.stride + RECORD_WEIGHTS..(i as usize + 1) * self.stride];
-            let weights: &[i16] = &bytemuck::cast_slice(record)[at..at + n];
-            match <&[i16; MAX_LANES]>::try_from(weights) {
-                Ok(weights) => add_scaled(&mut parts, weights, value),
-                Err(_) => add_scaled(&mut parts, weights, value),
-            }
-        }
-        add_parts(&parts, scales, sums);
-    }
-}
-
-#[inline(always)]
-fn add_scaled(parts: &mut [f32], weights: &[i16], value: f32) {
-    for (part, &weight) in parts.iter_mut().zip(weights) {
-        *part += value * f32::from(weight);
-    }
-}
-
-fn add_parts(parts: &[f32], scales: &[f32], sums: &mut [f32]) {
-    for ((sum, part), scale) in sums.iter_mut().zip(parts).zip(scales) {
-        *sum += part * scale;
-    }
+fn dense_features(extractor: &Extractor, table: &FeatureTable) -> Vec<(usize, u32)> {
+    let keys: Vec<u64> = (0..extractor.n_blocks()).flat_map(|block| extractor.dense_keys(block)).copied().collect();
+    let mut found = Found::default();
+    let mut addresses = Vec::new();
+    table.find(&keys, &mut found, &mut addresses);
+    addresses.into_iter().enumerate().filter(|&(_, address)| address != NOTHING).collect()
 }
 
 fn tf_table(params: &TfidfParams) -> [f32; TF_TABLE] {

@@ -1,0 +1,224 @@
+//! The features of a model as prediction reads them: where the feature of a key is, and in the same place its idf and the weights of all heads.
+
+use super::blocks::{Blocks, NOTHING, Table};
+use crate::model::{Model, RECORD_IDF, WeightKind};
+
+/// Features that are kept together at most, so that they stay in the second-level cache.
+const N_FREQUENT: usize = 10 << 10;
+/// Shares of the places taken among these, and among the others, which are many.
+const FILL: (f32, f32) = (0.4, 0.6);
+/// An idf is told from others by so many of its top bits when the most frequent features are chosen: two decimal digits.
+const IDF_BITS: u32 = 16;
+/// Sums that stay in registers.
+const MAX_LANES: usize = 16;
+/// Sums that are formed side by side where there is one lane, since each addition waits for the one before.
+const N_PARTS: usize = 4;
+
+/// Look-ups and records; immutable.
+///
+/// The features that most texts hold are a table of their own. They are a fiftieth of a large model's features, and two thirds of what a text asks for; what is
+/// not among them is looked up afterwards, all of it together.
+#[derive(Debug, Clone)]
+pub(super) struct FeatureTable {
+    places: Places,
+    /// Per feature: idf, then the weights, as f32 or pairs of i16.
+    records: Blocks,
+    /// Words of a record.
+    stride: usize,
+    kind: WeightKind,
+    /// The model's number of each feature by its rank in `records`; empty where it is the same.
+    in_model: Vec<u32>,
+}
+
+#[derive(Debug, Clone)]
+enum Places {
+    Tables {
+        frequent: Table,
+        others: Table,
+    },
+    /// Hashed features: the top bits of a key are its rank, from which its address follows.
+    Shift(u32),
+}
+
+/// Buffers of a look-up.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Keys that are not among the frequent ones, and their positions.
+    rare: Vec<u64>,
+    positions: Vec<u32>,
+    heads: Vec<u32>,
+}
+
+impl FeatureTable {
+    /// The features of a model.
+    pub(super) fn new(model: &Model) -> Self {
+        let (meta, stored) = (model.meta(), model.records());
+        let (stride, kind, n_features) = (meta.stride - RECORD_IDF, meta.weights, meta.n_features);
+        let stored = || stored.chunks_exact(meta.stride);
+        let Some(index) = model.index() else {
+            let records = Blocks::without_keys(stride, stored().map(|record| &record[RECORD_IDF..]));
+            let places = Places::Shift(64 - u32::from(meta.features.hash_bits.unwrap_or(1)));
+            return Self { places, records, stride, kind, in_model: Vec::new() };
+        };
+        let idf = |record: &[u32]| record[RECORD_IDF] >> (32 - IDF_BITS);
+        let (limit, n_frequent) = frequent(stored().map(idf));
+        let mut records = Blocks::new(stride, n_features);
+        let mut in_model = Vec::with_capacity(n_features);
+        let mut table = |is_frequent: bool, n: usize, fill: f32| {
+            let features = (0_u32..).zip(stored().zip(index.top_bits()));
+            let wanted = features.filter(|(_, (record, _))| (idf(record) < limit) == is_frequent);
+            let features = wanted.map(|(number, (record, top))| {
+                in_model.push(number);
+                (top, record[0], &record[RECORD_IDF..])
+            });
+            records.add_table(n, fill, index.n_top_bits(), features)
+        };
+        let places =
+            Places::Tables { frequent: table(true, n_frequent, FILL.0), others: table(false, n_features - n_frequent, FILL.1) };
+        Self { places, records, stride, kind, in_model }
+    }
+
+    /// The model's number of a feature.
+    pub(super) fn in_model(&self, address: u32) -> usize {
+        let rank = self.records.rank(address);
+        self.in_model.get(rank).map_or(rank, |&number| number as usize)
+    }
+
+    /// Writes the address of the feature of each key, [`NOTHING`] where there is none, to `addresses`.
+    #[inline(always)]
+    pub(super) fn find(&self, keys: &[u64], found: &mut Found, addresses: &mut Vec<u32>) {
+        addresses.clear();
+        match &self.places {
+            Places::Shift(shift) => {
+                addresses.extend(keys.iter().map(|key| ((key >> shift) as u32 + 1) * self.stride as u32));
+            }
+            Places::Tables { frequent, others } => {
+                addresses.resize(keys.len(), NOTHING);
+                self.find_in_tables(frequent, others, keys, found, addresses);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn find_in_tables(&self, frequent: &Table, others: &Table, keys: &[u64], found: &mut Found, addresses: &mut [u32]) {
+        let Found { rare, positions, heads } = found;
+        if rare.len() < keys.len() {
+            rare.resize(keys.len(), 0);
+            positions.resize(keys.len(), 0);
+        }
+        let (rare, positions) = (&mut rare[..keys.len()], &mut positions[..keys.len()]);
+        let (mut position, mut n_rare) = (0, 0);
+        self.records.find_each(frequent, keys, |address| {
+            // Every key is written and those that are rare are kept: no branch on what was found.
+            addresses[position] = address;
+            rare[n_rare] = keys[position];
+            positions[n_rare] = position as u32;
+            n_rare += usize::from(address == NOTHING);
+            position += 1;
+        });
+        let mut positions = positions[..n_rare].iter();
+        self.records.find_each_far(others, &rare[..n_rare], heads, |address| {
+            let position = *positions.next().expect("as many as keys") as usize;
+            addresses[position] = address;
+        });
+    }
+
+    /// Writes the idf of each feature to `idfs`.
+    #[inline(always)]
+    pub(super) fn idfs(&self, addresses: &[u32], idfs: &mut Vec<f32>) {
+        idfs.clear();
+        idfs.reserve(addresses.len());
+        self.records.word_of_each(addresses.iter().copied(), 0, |word| idfs.push(f32::from_bits(word)));
+    }
+
+    /// Adds value times weights of every hit to `sums`, one per lane, times `scale` and the lane's own. Within a lane hits are added in a fixed order.
+    #[inline(always)]
+    pub(super) fn add(&self, hits: &[(u32, f32)], scale: f32, scales: &[f32], sums: &mut [f32]) {
+        if self.kind == WeightKind::F32 && sums.len() == 1 {
+            sums[0] += self.sum_of_one(hits) * (scale * scales[0]);
+            return;
+        }
+        for (at, lanes) in (0..).step_by(MAX_LANES).zip(sums.chunks_mut(MAX_LANES)) {
+            let mut parts = [0.0; MAX_LANES];
+            let parts = &mut parts[..lanes.len()];
+            match (self.kind, lanes.len()) {
+                (WeightKind::F32, 1..=4) => self.add_f32::<4>(hits, at, parts),
+                (WeightKind::F32, 5..=8) => self.add_f32::<8>(hits, at, parts),
+                (WeightKind::F32, _) => self.add_f32::<MAX_LANES>(hits, at, parts),
+                (WeightKind::I16, _) => self.add_i16(hits, at, parts),
+            }
+            for ((lane, part), own) in lanes.iter_mut().zip(parts).zip(&scales[at..]) {
+                *lane += *part * (scale * own);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn sum_of_one(&self, hits: &[(u32, f32)]) -> f32 {
+        let mut parts = [0.0_f32; N_PARTS];
+        let mut values = hits.iter().map(|hit| hit.1).enumerate();
+        self.records.word_of_each(hits.iter().map(|hit| hit.0), 1, |weight| {
+            let (n, value) = values.next().expect("as many as hits");
+            parts[n % N_PARTS] += value * f32::from_bits(weight);
+        });
+        (parts[0] + parts[1]) + (parts[2] + parts[3])
+    }
+
+    /// The lanes from `at` on, at most `L` of them, without scales. They are kept apart until the end, in registers.
+    #[inline]
+    fn add_f32<const L: usize>(&self, hits: &[(u32, f32)], at: usize, lanes: &mut [f32]) {
+        let n = lanes.len();
+        let mut parts = [0.0_f32; L];
+        for &(i, value) in hits {
+            let weights = self.records.record(i, 1 + at..1 + at + n);
+            match <&[u32; L]>::try_from(weights) {
+                Ok(weights) => add_weighed(&mut parts, weights, value),
+                Err(_) => add_weighed(&mut parts, weights, value),
+            }
+        }
+        lanes.copy_from_slice(&parts[..n]);
+    }
+
+    /// The same of weights in 16 bits, two to a word.
+    #[inline]
+    fn add_i16(&self, hits: &[(u32, f32)], at: usize, lanes: &mut [f32]) {
+        let n = lanes.len();
+        let mut parts = [0.0_f32; MAX_LANES];
+        for &(i, value) in hits {
+            let weights: &[i16] = &bytemuck::cast_slice(self.records.record(i, 1..self.stride))[at..at + n];
+            match <&[i16; MAX_LANES]>::try_from(weights) {
+                Ok(weights) => add_scaled(&mut parts, weights, value),
+                Err(_) => add_scaled(&mut parts, weights, value),
+            }
+        }
+        lanes.copy_from_slice(&parts[..n]);
+    }
+}
+
+/// The limit below which idf is that of a frequent feature, and the number of these.
+fn frequent(idfs: impl Iterator<Item = u32>) -> (u32, usize) {
+    let mut histogram = vec![0_usize; 1 << IDF_BITS];
+    idfs.for_each(|idf| histogram[idf as usize] += 1);
+    let mut n = 0;
+    for (idf, n_here) in (0..).zip(histogram) {
+        if n + n_here > N_FREQUENT {
+            return (idf, n);
+        }
+        n += n_here;
+    }
+    (1 << IDF_BITS, n)
+}
+
+#[inline(always)]
+fn add_weighed(parts: &mut [f32], weights: &[u32], value: f32) {
+    for (part, &weight) in parts.iter_mut().zip(weights) {
+        *part += value * f32::from_bits(weight);
+    }
+}
+
+#[inline(always)]
+fn add_scaled(parts: &mut [f32], weights: &[i16], value: f32) {
+    for (part, &weight) in parts.iter_mut().zip(weights) {
+        *part += value * f32::from(weight);
+    }
+}
