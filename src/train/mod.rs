@@ -160,13 +160,16 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
     let cases = &data.heads()[head];
     let head_params = params.for_head(head).seeded(params.seed);
     let set = HeadSet::new(head, task, data, rows);
-    let linear = set.fit(&head_params, &(0..set.len()).collect::<Vec<_>>())?;
+    // The solver of a head with two classes leaves all threads but one idle.
+    let all: Vec<usize> = (0..set.len()).collect();
+    let (linear, single_ngram) = rayon::join(|| set.fit(&head_params, &all), || set.single_ngram(data));
+    let linear = linear?;
     let n_classes = cases.labels.len();
     let mut meta = HeadMeta {
         name: task.heads[head].name.clone(),
         params: head_params.clone(),
         counts: data.counts(head).into_values().collect(),
-        single_ngram: set.single_ngram(data),
+        single_ngram,
         ..set.plain_meta(Calibration::none(n_classes))
     };
     let (mut nonconformity, mut scores) = (vec![Vec::new(); n_classes], Vec::new());
