@@ -115,6 +115,32 @@ fn threads_change_no_byte_of_model_and_predictions() {
 }
 
 #[test]
+fn a_streamed_training_gives_a_model_that_labels_like_any_other() {
+    let bench = Bench::new();
+    let data = bench.arg("train.csv");
+    let train = |model: &str, threads: &str, more: &[&str]| {
+        let flags = ["train", &data, "--label", "label", "--hash-bits", "14", "--model", model, "--threads", threads];
+        stance(&[&flags, more].concat())
+    };
+    let (streamed, again, whole) = (bench.arg("s.stance"), bench.arg("s2.stance"), bench.arg("w.stance"));
+    let output = train(&streamed, "1", &["--stream"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("streaming; probabilities are not calibrated"), "{}", stderr(&output));
+    assert_eq!(train(&again, "2", &["--stream"]).status.code(), Some(0));
+    assert_eq!(std::fs::read(&streamed).unwrap(), std::fs::read(&again).unwrap());
+    assert_eq!(train(&whole, "1", &["--folds", "0"]).status.code(), Some(0));
+    let labels = |model: &str| -> Vec<String> {
+        let output = stdout(&stance(&["predict", &data, "--model", model]));
+        output.lines().skip(1).map(|line| line.rsplit(',').nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(labels(&streamed), labels(&whole));
+    assert_eq!(labels(&streamed)[..2], ["favor", "against"]);
+    let output = stance(&["train", &data, "--label", "label", "--stream", "--model", &whole]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--hash-bits"), "{}", stderr(&output));
+}
+
+#[test]
 fn classify_prints_the_matrix_and_the_statements() {
     let output = stance(&["classify", "examples/kashmir-briefing.txt"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

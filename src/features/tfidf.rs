@@ -6,6 +6,8 @@
 //! scikit-learn's formulas (`TfidfTransformer`), which differ from the textbook's ln(n / df) by the added one: an n-gram in every text
 //! keeps some weight. A row without known n-grams is empty, not an error.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
@@ -36,16 +38,36 @@ pub struct Features {
     blocks: Vec<u8>,
     index: KeyIndex,
     idf: Vec<f32>,
+    /// The text that held each feature first; empty when hashed.
+    first_texts: Vec<u32>,
+    /// Empty when hashed, and until [`Features::set_names`].
     names: Vec<Box<str>>,
 }
 
 /// N-gram counts of a run of texts.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Key and count of each distinct n-gram of each block of each text; for a block of an encoder, key and bits of each value.
-    pub(crate) entries: Vec<(u64, u32)>,
-    /// End of each (text, block) in `entries`.
+    /// Key of each distinct n-gram of each block of each text, or of each value of a block of an encoder.
+    pub(crate) keys: Vec<u64>,
+    /// Its count, or the bits of the value.
+    pub(crate) counts: Vec<u32>,
+    /// End of each (text, block) in both.
     pub(crate) ends: Vec<usize>,
+}
+
+impl Counts {
+    /// Adds keys with their counts.
+    pub(crate) fn extend(&mut self, entries: impl Iterator<Item = (u64, u32)>) {
+        entries.for_each(|(key, count)| {
+            self.keys.push(key);
+            self.counts.push(count);
+        });
+    }
+
+    /// Keys with their counts.
+    pub(crate) fn entries(&self, range: Range<usize>) -> impl Iterator<Item = (u64, u32)> {
+        self.keys[range.clone()].iter().copied().zip(self.counts[range].iter().copied())
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -66,6 +88,14 @@ impl Features {
     ///
     /// If a parameter is out of range or no n-gram survives `min_df` and `max_df`.
     pub fn fit_transform(params: &FeatureParams, texts: &[Passage<'_>]) -> Result<(Self, SparseRows)> {
+        let (mut features, rows) = Self::fit_transform_unnamed(params, texts)?;
+        let names = features.find_names(texts);
+        features.set_names(names);
+        Ok((features, rows))
+    }
+
+    /// [`Self::fit_transform`] without the names, which a reading of the texts costs that can wait: [`Self::find_names`], [`Self::set_names`].
+    pub(crate) fn fit_transform_unnamed(params: &FeatureParams, texts: &[Passage<'_>]) -> Result<(Self, SparseRows)> {
         params.validate()?;
         let extractor = Extractor::new(params);
         let counts = count(&extractor, texts);
@@ -77,11 +107,12 @@ impl Features {
             blocks: Vec::new(),
             index: KeyIndex::build(&[])?,
             idf: Vec::new(),
+            first_texts: Vec::new(),
             names: Vec::new(),
         };
         match params.hash_bits {
             Some(bits) => features.learn_hashed_idf(bits, &counts),
-            None => features.learn_vocabulary(&counts, texts)?,
+            None => features.learn_vocabulary(&counts)?,
         }
         let rows = features.rows(counts);
         Ok((features, rows))
@@ -97,6 +128,7 @@ impl Features {
             blocks: Vec::new(),
             index: KeyIndex::build(&[])?,
             idf: Vec::new(),
+            first_texts: Vec::new(),
             names: Vec::new(),
         };
         features.set_hashed_idf(dfs);
@@ -118,6 +150,7 @@ impl Features {
             index: KeyIndex::build(&keys)?,
             blocks: vec![0; keys.len()],
             idf: vec![1.0; keys.len()],
+            first_texts: Vec::new(),
             keys,
             names,
         })
@@ -182,7 +215,8 @@ impl Features {
             keys,
             blocks: kept.iter().map(|&i| self.blocks[i]).collect(),
             idf: kept.iter().map(|&i| self.idf[i]).collect(),
-            names: kept.iter().map(|&i| self.names[i].clone()).collect(),
+            first_texts: kept.iter().filter_map(|&i| self.first_texts.get(i).copied()).collect(),
+            names: kept.iter().filter_map(|&i| self.names.get(i).cloned()).collect(),
         })
     }
 
@@ -196,7 +230,7 @@ impl Features {
         self.idf = dfs.iter().map(|&df| idf(&self.params.blocks[0], self.n_texts, df.min(self.n_texts as u32))).collect();
     }
 
-    fn learn_vocabulary(&mut self, counts: &[Counts], texts: &[Passage<'_>]) -> Result<()> {
+    fn learn_vocabulary(&mut self, counts: &[Counts]) -> Result<()> {
         let n_blocks = self.extractor.n_blocks();
         let mut kept: Vec<(u64, Occurrence)> =
             (0..PARTS).into_par_iter().map(|part| self.count_part(part, n_blocks, counts)).collect::<Vec<_>>().concat();
@@ -212,7 +246,7 @@ impl Features {
         self.index = KeyIndex::build(&self.keys)?;
         self.blocks = kept.iter().map(|(_, o)| o.block).collect();
         self.idf = kept.iter().map(|(_, o)| idf(&self.params.blocks[usize::from(o.block)], self.n_texts, o.df)).collect();
-        self.names = self.find_names(&kept, texts);
+        self.first_texts = kept.iter().map(|(_, o)| o.first_text).collect();
         Ok(())
     }
 
@@ -224,7 +258,7 @@ impl Features {
             let mut start = 0;
             for (i, &end) in chunk.ends.iter().enumerate() {
                 let block = (i % n_blocks) as u8;
-                for &(key, count) in chunk.entries[start..end].iter().filter(|(key, _)| key >> 60 == part) {
+                for (key, count) in chunk.entries(start..end).filter(|(key, _)| key >> 60 == part) {
                     let seen = table.entry(key).or_insert(Occurrence { df: 0, total: 0, first_text: text, block });
                     seen.df += 1;
                     seen.total += u64::from(count);
@@ -262,25 +296,29 @@ impl Features {
         }
     }
 
-    /// Reads the texts that first held each feature once more, for the n-grams themselves.
-    fn find_names(&self, kept: &[(u64, Occurrence)], texts: &[Passage<'_>]) -> Vec<Box<str>> {
-        let mut by_text: Vec<u32> = (0..kept.len() as u32).collect();
-        by_text.sort_unstable_by_key(|&i| (kept[i as usize].1.first_text, i));
-        let groups: Vec<&[u32]> =
-            by_text.chunk_by(|&a, &b| kept[a as usize].1.first_text == kept[b as usize].1.first_text).collect();
+    /// The n-gram of each feature: reads the texts that first held one, those that were learnt from, once more.
+    pub(crate) fn find_names(&self, texts: &[Passage<'_>]) -> Vec<Box<str>> {
+        let first_text = |i: u32| self.first_texts[i as usize];
+        let mut by_text: Vec<u32> = (0..self.first_texts.len() as u32).collect();
+        by_text.sort_unstable_by_key(|&i| (first_text(i), i));
+        let groups: Vec<&[u32]> = by_text.chunk_by(|&a, &b| first_text(a) == first_text(b)).collect();
         let found: Vec<Vec<(u32, Box<str>)>> = groups
             .par_iter()
             .map_init(Default::default, |(scratch, wanted): &mut (NgramScratch, KeyMap<u32>), group| {
-                let text = kept[group[0] as usize].1.first_text as usize;
-                wanted.extend(group.iter().map(|&i| (kept[i as usize].0, i)));
-                self.names_of(texts[text], wanted, scratch)
+                wanted.extend(group.iter().map(|&i| (self.keys[i as usize], i)));
+                self.names_of(texts[first_text(group[0]) as usize], wanted, scratch)
             })
             .collect();
-        let mut names = vec![Box::<str>::default(); kept.len()];
+        let mut names = vec![Box::<str>::default(); self.first_texts.len()];
         for (i, name) in found.into_iter().flatten() {
             names[i as usize] = name;
         }
         names
+    }
+
+    /// Sets what [`Self::find_names`] gave.
+    pub(crate) fn set_names(&mut self, names: Vec<Box<str>>) {
+        self.names = names;
     }
 
     /// Names of the `wanted` n-grams, all of which are in the text; their own small table spares a look-up of every n-gram in the large one.
@@ -321,7 +359,7 @@ impl Features {
         for (i, &end) in chunk.ends.iter().enumerate() {
             let params = &self.params.blocks[i % n_blocks];
             block_hits.clear();
-            for &(key, count) in &chunk.entries[start..end] {
+            for (key, count) in chunk.entries(start..end) {
                 let id = match self.params.hash_bits {
                     Some(bits) => Some((key >> (64 - bits)) as usize),
                     None => view.get(key, |i| self.keys[i] as u32),
@@ -344,7 +382,7 @@ impl Features {
 
 /// Counts, column by column, the texts that hold an n-gram hashed there.
 pub(crate) fn add_hashed_dfs(counts: &Counts, bits: u8, dfs: &mut [u32]) {
-    for (key, _) in &counts.entries {
+    for key in &counts.keys {
         dfs[(key >> (64 - bits)) as usize] += 1;
     }
 }
@@ -415,15 +453,15 @@ pub(crate) fn count(extractor: &Extractor, texts: &[Passage<'_>]) -> Vec<Counts>
         .map_init(
             || (NgramScratch::default(), Counter::<u64>::default()),
             |(scratch, counter), texts| {
-                let mut counts = Counts { entries: Vec::new(), ends: Vec::new() };
+                let mut counts = Counts::default();
                 for &passage in texts {
                     for block in 0..extractor.n_blocks() {
                         let values = passage.vector.iter().map(|v| v.to_bits());
-                        counts.entries.extend(extractor.dense_keys(block).iter().copied().zip(values));
+                        counts.extend(extractor.dense_keys(block).iter().copied().zip(values));
                         counter.clear();
                         extractor.keys(block, passage, scratch, |key| counter.add(key, ()));
-                        counts.entries.extend(counter.counts().iter().map(|c| (c.key, c.count)));
-                        counts.ends.push(counts.entries.len());
+                        counts.extend(counter.counts().iter().map(|c| (c.key, c.count)));
+                        counts.ends.push(counts.keys.len());
                     }
                 }
                 counts

@@ -106,7 +106,7 @@ pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: 
     task.validate()?;
     data.check_trainable(task)?;
     let passages = data.passages();
-    let (mut features, mut rows) = Features::fit_transform(&params.features, &passages)?;
+    let (mut features, mut rows) = Features::fit_transform_unnamed(&params.features, &passages)?;
     let mut n_pruned = 0;
     if let Some(limit) = params.pruned_size(&features) {
         let kept = strongest_features(task, data, &rows, params, limit, |_| true)?;
@@ -114,10 +114,12 @@ pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: 
         features = features.select(&kept)?;
         rows = features.transform(&passages);
     }
-    let trained = (0..task.heads.len())
-        .into_par_iter()
-        .map(|head| train_head(head, task, data, &rows, params))
-        .collect::<Result<Vec<_>>>()?;
+    // The solver of a head with two classes leaves all threads but one idle: names are for people, and found meanwhile.
+    let heads = || (0..task.heads.len()).into_par_iter().map(|head| train_head(head, task, data, &rows, params));
+    let (trained, names) = rayon::join(|| heads().collect::<Result<Vec<_>>>(), || features.find_names(&passages));
+    let trained = trained?;
+    drop(rows);
+    features.set_names(names);
     let parts = ModelParts {
         meta: ModelMeta {
             format: 0,
@@ -160,7 +162,6 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
     let cases = &data.heads()[head];
     let head_params = params.for_head(head).seeded(params.seed);
     let set = HeadSet::new(head, task, data, rows);
-    // The solver of a head with two classes leaves all threads but one idle.
     let all: Vec<usize> = (0..set.len()).collect();
     let (linear, single_ngram) = rayon::join(|| set.fit(&head_params, &all), || set.single_ngram(data));
     let linear = linear?;

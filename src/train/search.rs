@@ -111,11 +111,11 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
     let mut search = Search { task, data, grid, folds, chance, tried: Vec::new() };
     let mut features = grid.features.clone().unwrap_or_else(|| first_features(params));
     let passages = data.passages();
-    let (_, mut rows) = Features::fit_transform(&features, &passages)?;
+    let (_, mut rows) = Features::fit_transform_unnamed(&features, &passages)?;
     let mut best = (0..task.heads.len()).map(|head| search.start(head, params, &rows)).collect::<Result<Vec<_>>>()?;
     let mut step = |name: &str, changed: &dyn Fn(&FeatureParams) -> Option<FeatureParams>| -> Result<()> {
         let Some(next) = changed(&features) else { return Ok(()) };
-        let (_, next_rows) = Features::fit_transform(&next, &passages)?;
+        let (_, next_rows) = Features::fit_transform_unnamed(&next, &passages)?;
         let found = (0..best.len())
             .map(|head| search.around(name, head, &next_rows, &best[head].params, &[0.5, 1.0, 2.0]))
             .collect::<Result<Vec<_>>>()?;

@@ -138,10 +138,11 @@ impl StreamTrainer {
         let offset = self.spill.stream_position().map_err(spill_failed)?;
         let n_rows = self.texts.len();
         let block =
-            Block { offset, first_row: self.n_rows - n_rows, n_rows, n_ends: counts.ends.len(), n_entries: counts.entries.len() };
+            Block { offset, first_row: self.n_rows - n_rows, n_rows, n_ends: counts.ends.len(), n_entries: counts.keys.len() };
         let ends: Vec<u32> = counts.ends.iter().map(|&end| end as u32).collect();
         let shift = 64 - u32::from(self.bits);
-        let entries: Vec<[u32; 2]> = counts.entries.iter().map(|&(key, count)| [(key >> shift) as u32, count]).collect();
+        let entries: Vec<[u32; 2]> =
+            counts.entries(0..counts.keys.len()).map(|(key, count)| [(key >> shift) as u32, count]).collect();
         for labels in &mut self.labels {
             self.spill.write_all(bytemuck::cast_slice(&labels.of_rows)).map_err(spill_failed)?;
             labels.of_rows.clear();
@@ -261,10 +262,8 @@ impl StreamTrainer {
         let (labels, rest) = words.split_at(self.labels.len() * block.n_rows);
         let (ends, entries) = rest.split_at(block.n_ends);
         let shift = 64 - u32::from(self.bits);
-        let counts = Counts {
-            entries: entries.as_chunks::<2>().0.iter().map(|&[column, count]| (u64::from(column) << shift, count)).collect(),
-            ends: ends.iter().map(|&end| end as usize).collect(),
-        };
+        let mut counts = Counts { ends: ends.iter().map(|&end| end as usize).collect(), ..Counts::default() };
+        counts.extend(entries.as_chunks::<2>().0.iter().map(|&[column, count]| (u64::from(column) << shift, count)));
         let labels = labels[head * block.n_rows..(head + 1) * block.n_rows].to_vec();
         Ok((features.rows(vec![counts]), labels))
     }
@@ -324,8 +323,9 @@ fn whole_class_weights(params: &LinearParams, counts: &[usize]) -> LinearParams 
 fn join_counts(parts: Vec<Counts>) -> Counts {
     let mut joined = Counts::default();
     for part in parts {
-        let first = joined.entries.len();
-        joined.entries.extend_from_slice(&part.entries);
+        let first = joined.keys.len();
+        joined.keys.extend_from_slice(&part.keys);
+        joined.counts.extend_from_slice(&part.counts);
         joined.ends.extend(part.ends.iter().map(|end| end + first));
     }
     joined
