@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::holders::gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
+use crate::holders::gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, Role, VerbKind, WordClass};
+use crate::holders::weights::{Word, word};
 
 /// A word or mark of the sentence; a name of the gazetteer is one token.
 #[derive(Debug, Clone)]
@@ -10,11 +11,14 @@ pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
     /// In lower case, without a possessive ending.
     pub(crate) lower: Cow<'a, str>,
+    /// Key of `lower`, as of a [`Word`].
+    key: u64,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) hit: Option<Hit>,
     pub(crate) office: Option<Office>,
     pub(crate) verb: Option<VerbKind>,
+    pub(crate) class: WordClass,
     pub(crate) is_capital: bool,
     pub(crate) is_possessive: bool,
     pub(crate) is_mark: bool,
@@ -23,15 +27,20 @@ pub(crate) struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// The word in lower case.
+    pub(crate) fn word(&self) -> Word<'_> {
+        Word::known(self.key, &self.lower)
+    }
+
     /// What the gazetteer says, as a word.
-    pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> &'static str {
+    pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> Word<'static> {
         match self.hit.map(|hit| (gazetteer.kind(hit.party), hit.form)) {
-            None => "-",
-            Some((PartyKind::Place, _)) => "place",
-            Some((PartyKind::Body, _)) => "body",
-            Some((PartyKind::State, NameForm::Name)) => "state",
-            Some((PartyKind::State, NameForm::Demonym)) => "demonym",
-            Some((PartyKind::State, NameForm::Seat)) => "seat",
+            None => word!("-"),
+            Some((PartyKind::Place, _)) => word!("place"),
+            Some((PartyKind::Body, _)) => word!("body"),
+            Some((PartyKind::State, NameForm::Name)) => word!("state"),
+            Some((PartyKind::State, NameForm::Demonym)) => word!("demonym"),
+            Some((PartyKind::State, NameForm::Seat)) => word!("seat"),
         }
     }
 }
@@ -70,9 +79,10 @@ fn token<'a>(sentence: &'a str, start: usize, end: usize, hit: Option<Hit>, is_q
     let lower = if bare.chars().any(char::is_uppercase) { Cow::Owned(bare.to_lowercase()) } else { Cow::Borrowed(bare) };
     let is_mark = !text.chars().any(char::is_alphanumeric);
     let is_possessive = bare.len() < text.len() || text.ends_with('s') && sentence[end..].starts_with(['\'', '’']);
-    let (office, verb) = if is_mark { (None, None) } else { (gazetteer.office(&lower), gazetteer.verb(&lower)) };
+    let key = Word::new(&lower).key();
+    let Role { office, verb, class } = if is_mark { Role::default() } else { gazetteer.role(key) };
     let is_capital = text.starts_with(char::is_uppercase);
-    Token { text, lower, start, end, hit, office, verb, is_capital, is_possessive, is_mark, is_quoted }
+    Token { text, lower, key, start, end, hit, office, verb, class, is_capital, is_possessive, is_mark, is_quoted }
 }
 
 /// Bytes of the next word or mark at or after `at`.
