@@ -320,6 +320,9 @@ impl Classifier {
             statements.push(statement);
             statements.extend(second);
         }
+        if let Some((finder, sentence)) = read {
+            finder.leave(sentence, state);
+        }
     }
 
     fn set_holder(&self, statement: &mut Statement, holder: holders::Holder, part: &Part<'_>) {

@@ -179,12 +179,36 @@ pub struct Article {
     is_last_unheld: bool,
     /// For names that are put together, and words in lower case.
     buffer: String,
+    /// Memory of sentences that are done with.
+    spare: Vec<Spare>,
+}
+
+/// The buffers of a sentence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spare {
+    pub(crate) tokens: Vec<Token<'static>>,
+    pub(crate) mentions: Vec<Mention>,
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) ends: Vec<usize>,
 }
 
 impl Article {
     /// The names that readings refer to.
     pub(crate) fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Empty buffers for a sentence.
+    pub(crate) fn spare(&mut self) -> Spare {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes the buffers of a sentence back.
+    pub(crate) fn keep_spare(&mut self, mut spare: Spare) {
+        spare.mentions.clear();
+        spare.readings.clear();
+        spare.ends.clear();
+        self.spare.push(spare);
     }
 
     /// Forgets the article, and keeps the memory for the next one.

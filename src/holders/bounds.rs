@@ -14,7 +14,7 @@ pub(crate) fn other_bounds(mention: &Mention, place: Place<'_>) -> [(How, Option
     let end = |last: usize| tokens[last].start + bare(&text[tokens[last].start..tokens[last].end]).len();
     let from = |first: usize| (first <= last).then(|| (tokens[first].start, mention.text.1)).filter(|b| b.0 > mention.text.0);
     let to = |last: usize| Some((mention.text.0, end(last))).filter(|b| b.1 > b.0 && b.1 != mention.text.1);
-    let skip = |at: usize| at + tokens[at..].iter().take_while(|t| DETERMINERS.contains(&t.lower.as_ref())).count();
+    let skip = |at: usize| at + tokens[at..].iter().take_while(|t| DETERMINERS.contains(&t.word())).count();
     let joint = (first + 1..last).find(|&i| is_joint(&tokens[i]));
     let owner = (first..last).find(|&i| tokens[i].is_possessive);
     let capital = (first..=last).find(|&i| tokens[i].is_capital && (i > 0 || tokens[i].hit.is_some())).filter(|&i| i > first);

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::holders::gazetteer::{Gazetteer, NameForm, Office, PartyKind, WordClass};
 use crate::holders::tokens::{Token, bare};
-use crate::holders::weights::Word;
+use crate::holders::weights::{Word, words};
 
 /// What a phrase is built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,16 +76,31 @@ impl Pattern {
     const MOST: usize = 24;
 }
 
-pub(crate) const DETERMINERS: [&str; 11] = ["the", "a", "an", "its", "his", "her", "their", "both", "two", "our", "some"];
+pub(crate) const DETERMINERS: [Word<'_>; 11] =
+    words(["the", "a", "an", "its", "his", "her", "their", "both", "two", "our", "some"]);
 const OWNERS: [&str; 5] = ["its", "his", "her", "their", "our"];
 const PRONOUNS: [&str; 9] = ["he", "she", "they", "it", "we", "i", "his", "their", "both"];
+/// Words that begin a pronoun, "the country" or "both sides".
+const ANAPHOR_STARTS: [Word<'_>; 11] = words(["both", "two", "the", "he", "she", "they", "it", "we", "i", "his", "their"]);
 const COUNTRY_WORDS: [&str; 10] =
     ["country", "nation", "kingdom", "republic", "island", "group", "bloc", "capital", "sultanate", "emirate"];
 const PAIR_WORDS: [&str; 10] =
     ["sides", "governments", "capitals", "countries", "neighbours", "neighbors", "parties", "states", "delegations", "nations"];
 /// All phrases of a sentence, in order; `tagged` are the tagger's spans, first and last token, and win where they overlap others.
 pub(crate) fn mentions(sentence: &str, tokens: &[Token<'_>], tagged: &[(usize, usize)], gazetteer: &Gazetteer) -> Vec<Mention> {
-    let mut found = Vec::with_capacity(8);
+    let mut found = Vec::new();
+    mentions_into(sentence, tokens, tagged, gazetteer, &mut found);
+    found
+}
+
+/// [`mentions`], added to `found`, which is empty.
+pub(crate) fn mentions_into(
+    sentence: &str,
+    tokens: &[Token<'_>],
+    tagged: &[(usize, usize)],
+    gazetteer: &Gazetteer,
+    found: &mut Vec<Mention>,
+) {
     let mut next_tagged = tagged.iter().peekable();
     let mut at = 0;
     while at < tokens.len() {
@@ -112,7 +127,6 @@ pub(crate) fn mentions(sentence: &str, tokens: &[Token<'_>], tagged: &[(usize, u
             None => at += 1,
         }
     }
-    found
 }
 
 /// Tokens of the phrase that begins at `at`, if one does, all among `free`.
@@ -132,7 +146,7 @@ fn chunk(sentence: &str, tokens: &[Token<'_>], at: usize, free: Range<usize>) ->
     }
     last = place_end(tokens, last, free.end).unwrap_or(last);
     // An article or possessive pronoun before the phrase is part of it.
-    let has_determiner = at > free.start && DETERMINERS[..8].contains(&tokens[at - 1].lower.as_ref());
+    let has_determiner = at > free.start && DETERMINERS[..8].contains(&tokens[at - 1].word());
     Some((if has_determiner { at - 1 } else { at }, last))
 }
 
@@ -204,6 +218,9 @@ fn continues(tokens: &[Token<'_>], first: usize, last: usize, sentence: &str) ->
 /// Last token of a pronoun, "the country" or "both sides" at `at`.
 fn pronoun_end(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let token = &tokens[at];
+    if !ANAPHOR_STARTS.contains(&token.word()) {
+        return None;
+    }
     let next = |d: usize| tokens.get(at + d).map_or("", |t| t.lower.as_ref());
     match token.lower.as_ref() {
         "both" | "two" if PAIR_WORDS.contains(&next(1)) => Some(at + 1),
@@ -220,7 +237,7 @@ fn pronoun_end(tokens: &[Token<'_>], at: usize) -> Option<usize> {
 pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: usize, gazetteer: &Gazetteer) -> Mention {
     let inside = &tokens[first..=last];
     let is_owned = OWNERS.contains(&inside[0].lower.as_ref()) && inside.len() > 1;
-    let has_determiner = inside.len() > 1 && DETERMINERS.contains(&inside[0].lower.as_ref());
+    let has_determiner = inside.len() > 1 && DETERMINERS.contains(&inside[0].word());
     let core = usize::from(has_determiner);
     let end = inside.last().map_or(0, |t| t.start + bare(&sentence[t.start..t.end]).len());
     let text = (inside[core].start, end.max(inside[core].start));
@@ -288,7 +305,7 @@ impl Pattern {
                 None if token.office.is_some() && token.is_capital && first + i > 0 => b'O',
                 None if token.office.is_some() => b'o',
                 None if token.is_mark => b',',
-                None if i == 0 && DETERMINERS.contains(&token.lower.as_ref()) => b'd',
+                None if i == 0 && DETERMINERS.contains(&token.word()) => b'd',
                 None if is_name(token, first + i) => b'N',
                 None => b'w',
             };

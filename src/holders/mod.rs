@@ -30,7 +30,7 @@ pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
 pub use names::{party_key, same_name, same_party};
 pub use store::train;
 
-use article::{Place, Reach, Reading};
+use article::{Place, Reach, Reading, Spare};
 use mentions::{Mention, MentionKind};
 use names::NameId;
 use rank::{Candidate, View};
@@ -163,6 +163,12 @@ impl HolderFinder {
         sentence.enter(&self.gazetteer, article);
     }
 
+    /// Gives the memory of a sentence that is done with back to its article, for the next ones.
+    pub fn leave(&self, sentence: Sentence<'_>, article: &mut Article) {
+        let Sentence { tokens, mentions, readings, ends, .. } = sentence;
+        article.keep_spare(Spare { tokens: tokens::emptied(tokens), mentions, readings, ends });
+    }
+
     /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported. A second call for the same topic finds another holder.
     pub fn find(&self, sentence: &mut Sentence<'_>, topic: &str, stance: &str, article: &mut Article) -> (Option<Holder>, Mode) {
         self.enter(sentence, article);
@@ -226,12 +232,13 @@ fn read<'a>(
     is_headline: bool,
     article: &mut Article,
 ) -> Sentence<'a> {
+    let Spare { tokens, mut mentions, readings, ends } = article.spare();
     let quotes = tokens::quotes(text);
-    let tokens = tokens::tokens(text, &quotes, gazetteer);
+    let tokens = tokens::tokens_in(tokens, text, &quotes, gazetteer);
     let tagged = tagger.map(|tagger| tagger.spans(&tagger.tag(&tokens, gazetteer), learn::SPAN)).unwrap_or_default();
-    let mentions = mentions::mentions(text, &tokens, &tagged, gazetteer);
+    mentions::mentions_into(text, &tokens, &tagged, gazetteer, &mut mentions);
     article.foresee(Place { text, tokens: &tokens, offset }, &mentions, gazetteer);
-    Sentence { offset, tokens, text, mentions, readings: Vec::new(), ends: Vec::new(), is_headline, taken: Vec::new() }
+    Sentence { offset, tokens, text, mentions, readings, ends, is_headline, taken: Vec::new() }
 }
 
 impl Sentence<'_> {

@@ -18,6 +18,8 @@ const PREPOSITIONS: [Word<'_>; 20] = words([
 /// Words that say whether a sentence has a holder at all.
 const TELLING_WORDS: [Word<'_>; 10] =
     words(["we", "our", "us", "nobody", "neither", "analysts", "observers", "unclear", "should", "must"]);
+/// Words and marks between clauses.
+const CLAUSE_BREAKS: [Word<'_>; 9] = words([",", ";", "and", "but", "while", "whereas", "although", "as", "that"]);
 /// Modes in the order in which they are tried.
 pub(crate) const MODES: [Mode; 4] = [Mode::Author, Mode::Indirect, Mode::Direct, Mode::Mixed];
 
@@ -225,10 +227,8 @@ impl<'a> View<'a> {
             n += 1;
         }
         facts.add(&[word!("clause"), small(n / 2), if self.taken.is_empty() { word!("") } else { word!("second") }]);
-        let breaks = self.sentence.tokens[..self.sentence.mentions[m].words.0]
-            .iter()
-            .filter(|t| matches!(t.lower.as_ref(), "," | ";" | "and" | "but" | "while" | "whereas" | "although" | "as" | "that"))
-            .count();
+        let before = &self.sentence.tokens[..self.sentence.mentions[m].words.0];
+        let breaks = before.iter().filter(|t| CLAUSE_BREAKS.contains(&t.word())).count();
         let part = if self.taken.is_empty() { word!("firststatement") } else { word!("secondstatement") };
         facts.add(&[word!("breaks"), small(breaks), part]);
         facts.add(&[word!("part"), small(m), part]);

@@ -47,9 +47,26 @@ impl Token<'_> {
 
 /// Cuts a sentence into words and marks, and looks each up.
 pub(crate) fn tokens<'a>(sentence: &'a str, quotes: &[(usize, usize)], gazetteer: &Gazetteer) -> Vec<Token<'a>> {
+    tokens_in(Vec::new(), sentence, quotes, gazetteer)
+}
+
+/// An empty list in the memory of another; the standard library reuses it where both elements are laid out alike.
+pub(crate) fn emptied<'b>(mut tokens: Vec<Token<'_>>) -> Vec<Token<'b>> {
+    tokens.clear();
+    tokens.into_iter().map(|_| unreachable!("the list is empty")).collect()
+}
+
+/// [`tokens`] in the memory of `list`, which is empty.
+pub(crate) fn tokens_in<'a>(
+    list: Vec<Token<'_>>,
+    sentence: &'a str,
+    quotes: &[(usize, usize)],
+    gazetteer: &Gazetteer,
+) -> Vec<Token<'a>> {
     let hits = gazetteer.find(sentence);
     let mut next_hit = hits.iter().peekable();
-    let mut tokens: Vec<Token<'a>> = Vec::with_capacity(sentence.len() / 4);
+    let mut tokens: Vec<Token<'a>> = emptied(list);
+    tokens.reserve(sentence.len() / 4);
     let mut next_quote = 0;
     let mut at = 0;
     while let Some((start, mut end)) = next_piece(sentence, at) {
