@@ -52,6 +52,8 @@ pub struct ClassifyScratch {
     model: Scratch,
     /// One for each part of the longest article so far.
     readings: Vec<Reading>,
+    /// What the article tells of its parties.
+    article: holders::Article,
 }
 
 /// Holder → stance → topic, found in one sentence.
@@ -166,7 +168,7 @@ impl Classifier {
 
     /// Fresh buffers for one thread.
     pub fn scratch(&self) -> ClassifyScratch {
-        ClassifyScratch { model: self.predictor.scratch(), readings: Vec::new() }
+        ClassifyScratch { model: self.predictor.scratch(), readings: Vec::new(), article: holders::Article::default() }
     }
 
     /// All statements of an article, in text order.
@@ -178,12 +180,13 @@ impl Classifier {
         let span = |start: usize, end: usize| normalized.original_span(points.at_byte(start), points.at_byte(end));
         let parts = self.parts(article, text);
         let mut statements = Vec::new();
-        let mut state = holders::Article::default();
+        scratch.article.clear();
         for parts in parts.chunks(MAX_PARTS) {
             let topics = self.topics_of(parts, scratch);
-            for (place, (part, topic)) in parts.iter().zip(&topics).enumerate() {
+            let sentences = self.read_all(parts, &topics, scratch);
+            for (place, ((part, topic), sentence)) in parts.iter().zip(&topics).zip(sentences).enumerate() {
                 let first = statements.len();
-                self.statements_of(part, topic, place, &mut state, scratch, &mut statements);
+                self.statements_of(part, topic, place, sentence, scratch, &mut statements);
                 for statement in &mut statements[first..] {
                     statement.span = part.start.map(|start| span(start, start + part.text.len()));
                     statement.holder_span = statement.holder_span.map(|(start, end)| span(start, end));
@@ -224,6 +227,28 @@ impl Classifier {
         self.predictor.answer_together(self.heads.topic, scores)
     }
 
+    /// All parts as the holder step reads them; none without that step. Names that an article gives in full later only are known when its first statement is asked for.
+    fn read_all<'t>(
+        &self,
+        parts: &[Part<'t>],
+        topics: &[Answer],
+        scratch: &mut ClassifyScratch,
+    ) -> Vec<Option<holders::Sentence<'t>>> {
+        let Some(finder) = &self.holders else { return parts.iter().map(|_| None).collect() };
+        let none = self.none_topic();
+        let has_statement =
+            |topic: &Answer| self.predictor.present(self.heads.topic, topic).into_iter().any(|(topic, _)| Some(topic) != none);
+        let read = |(part, topic): (&Part<'t>, &Answer)| {
+            let offset = part.start.unwrap_or(0);
+            Some(if has_statement(topic) {
+                finder.read(part.text, offset, part.is_headline, &mut scratch.article)
+            } else {
+                finder.skim(part.text, offset, part.is_headline, &mut scratch.article)
+            })
+        };
+        parts.iter().zip(topics).map(read).collect()
+    }
+
     /// The vectors of all parts; empty ones without an encoder.
     fn vectors_of(&self, parts: &[Part<'_>]) -> Vectors {
         let Some(encoder) = &self.encoder else { return Vectors::default() };
@@ -242,14 +267,16 @@ impl Classifier {
         part: &Part<'_>,
         topic_answer: &Answer,
         place: usize,
-        state: &mut holders::Article,
+        sentence: Option<holders::Sentence<'_>>,
         scratch: &mut ClassifyScratch,
         statements: &mut Vec<Statement>,
     ) {
-        let ClassifyScratch { model: model_scratch, readings } = scratch;
+        let ClassifyScratch { model: model_scratch, readings, article: state } = scratch;
         model_scratch.exchange(&mut readings[place]);
-        let read = self.holders.as_ref();
-        let mut read = read.map(|finder| (finder, finder.read(part.text, part.start.unwrap_or(0), part.is_headline, state)));
+        let mut read = self.holders.as_ref().zip(sentence);
+        if let Some((finder, sentence)) = &mut read {
+            finder.enter(sentence, state);
+        }
         for (topic, topic_probability) in self.predictor.present(self.heads.topic, topic_answer) {
             let given = self.predictor.given(self.heads.stance, &self.topics()[topic]).ok();
             let stance = self.predictor.answer(self.heads.stance, given, model_scratch);
@@ -291,6 +318,9 @@ impl Classifier {
             });
             statements.push(statement);
             statements.extend(second);
+        }
+        if let Some((finder, sentence)) = read {
+            finder.leave(sentence, state);
         }
     }
 

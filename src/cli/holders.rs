@@ -144,8 +144,18 @@ impl HolderTable {
     pub fn add(&mut self, articles: &[LabelledArticle], finder: &HolderFinder) {
         for (_, sentences) in articles {
             let (mut state, mut offset) = (Article::default(), 0);
+            let mut read = Vec::with_capacity(sentences.len());
             for (text, is_headline, statements) in sentences {
-                let mut sentence = finder.read(text, offset, *is_headline, &mut state);
+                read.push(if statements.is_empty() {
+                    finder.skim(text, offset, *is_headline, &mut state)
+                } else {
+                    finder.read(text, offset, *is_headline, &mut state)
+                });
+                offset += text.len() + 1;
+            }
+            for ((_, _, statements), mut sentence) in sentences.iter().zip(read) {
+                finder.enter(&mut sentence, &mut state);
+                let offset = sentence.offset();
                 let found: Vec<Found> = statements
                     .iter()
                     .map(|gold| {
@@ -159,7 +169,6 @@ impl HolderTable {
                     let kind = KINDS.iter().position(|k| *k == gold.mode).unwrap_or(4);
                     self.0[kind].add(&found, gold);
                 }
-                offset += text.len() + 1;
             }
         }
     }

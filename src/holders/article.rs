@@ -3,9 +3,13 @@
 //! A phrase seldom says by itself whose position it gives: "the minister", "she", "the capital". For each phrase all parties that it may stand for are
 //! listed, with how each was found; the ranker chooses phrase and party at once.
 
+use crate::holders::ahead::Ahead;
+use crate::holders::bounds::other_bounds;
 use crate::holders::gazetteer::{Gazetteer, Office, PartyKind};
-use crate::holders::mentions::{Mention, MentionKind};
-use crate::holders::names::{same_name, tidy};
+use crate::holders::mentions::{Bytes, Mention, MentionKind};
+use crate::holders::names::{NameId, Names, tidy};
+use crate::holders::tokens::Token;
+use crate::holders::weights::Word;
 
 /// How a party was found for a phrase; a bit of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,34 +42,76 @@ pub(crate) enum How {
     Holder,
     /// The last holder but one.
     HolderBefore,
+    /// The state named most often in the whole article.
+    Main,
+    /// The phrase, with the demonym of that state before it.
+    QualifiedMain,
+    /// A longer name in the article that holds all words of the phrase.
+    Longer,
+    /// The party of a person, from where the article gives the office.
+    Introduced,
+    /// The body of a person, from there.
+    IntroducedBody,
+    /// The name of a person, from there.
+    FullName,
+    /// The phrase and what goes on behind it: "landowners at Panguna".
+    Extended,
+    /// The phrase up to its first preposition.
+    Head,
+    /// The phrase from its first capitalised word.
+    Tail,
+    /// What belongs to an owner: "Bangkok's Siam Evening".
+    Owned,
+    /// What stands behind the first preposition: "deputies of the ruling coalition".
+    OfPart,
+    /// The phrase with the word before it.
+    Wider,
+    /// The phrase with the word behind it.
+    Further,
+    /// The state named most often in the whole article but one.
+    Second,
 }
 
 /// All ways, in the order of their bits, with their names as facts.
-pub(crate) const HOWS: [(How, &str); 14] = [
-    (How::Own, "own"),
-    (How::Whole, "whole"),
-    (How::Part, "part"),
-    (How::Person, "person"),
-    (How::Qualified, "qualified"),
-    (How::Known, "known"),
-    (How::Near, "near"),
-    (How::NearState, "nearstate"),
-    (How::Focus, "focus"),
-    (How::First, "first"),
-    (How::SentenceFirst, "sentencefirst"),
-    (How::Subject, "subject"),
-    (How::Holder, "holder"),
-    (How::HolderBefore, "holderbefore"),
+pub(crate) const HOWS: [(How, Word<'_>); 28] = [
+    (How::Own, Word::new("own")),
+    (How::Whole, Word::new("whole")),
+    (How::Part, Word::new("part")),
+    (How::Person, Word::new("person")),
+    (How::Qualified, Word::new("qualified")),
+    (How::Known, Word::new("known")),
+    (How::Near, Word::new("near")),
+    (How::NearState, Word::new("nearstate")),
+    (How::Focus, Word::new("focus")),
+    (How::First, Word::new("first")),
+    (How::SentenceFirst, Word::new("sentencefirst")),
+    (How::Subject, Word::new("subject")),
+    (How::Holder, Word::new("holder")),
+    (How::HolderBefore, Word::new("holderbefore")),
+    (How::Main, Word::new("main")),
+    (How::QualifiedMain, Word::new("qualifiedmain")),
+    (How::Longer, Word::new("longer")),
+    (How::Introduced, Word::new("introduced")),
+    (How::IntroducedBody, Word::new("introducedbody")),
+    (How::FullName, Word::new("fullname")),
+    (How::Extended, Word::new("extended")),
+    (How::Head, Word::new("head")),
+    (How::Tail, Word::new("tail")),
+    (How::Owned, Word::new("owned")),
+    (How::OfPart, Word::new("ofpart")),
+    (How::Wider, Word::new("wider")),
+    (How::Further, Word::new("further")),
+    (How::Second, Word::new("second")),
 ];
 
 /// A party that a phrase may stand for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
-    pub(crate) name: String,
+    pub(crate) name: NameId,
     /// Set of [`How`].
     pub(crate) hows: u32,
     /// Bytes of the article where the party is named.
-    pub(crate) span: (usize, usize),
+    pub(crate) span: Bytes,
 }
 
 impl Reading {
@@ -76,174 +122,361 @@ impl Reading {
     }
 }
 
+/// A party and where it is named.
+pub(crate) type Named = (NameId, Bytes);
+
 #[derive(Debug, Clone)]
 struct Party {
-    name: String,
+    name: NameId,
     /// Number in the gazetteer, for a state.
     state: Option<usize>,
     count: usize,
     /// Last place.
-    span: (usize, usize),
+    span: Bytes,
+}
+
+/// Whom a surname, or the words of an office, stood for.
+#[derive(Debug, Clone)]
+struct Known {
+    /// In lower case.
+    words: Box<str>,
+    name: NameId,
+}
+
+/// Where the parties of a phrase are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In its own words.
+    Words,
+    /// In the article too.
+    Article,
+}
+
+/// A sentence of the article as it is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'s> {
+    pub(crate) text: &'s str,
+    pub(crate) tokens: &'s [Token<'s>],
+    /// First byte in the article.
+    pub(crate) offset: usize,
 }
 
 /// What has been learnt from the article so far.
 #[derive(Debug, Clone, Default)]
 pub struct Article {
+    names: Names,
+    /// What was seen of the whole article.
+    ahead: Ahead,
     /// Parties in the order of their first mention.
     parties: Vec<Party>,
-    /// Whom a surname, or the words of an office, stood for.
-    known: Vec<(String, String)>,
+    known: Vec<Known>,
     /// First party of the last sentence that had one.
-    subject: Option<(String, (usize, usize))>,
+    subject: Option<Named>,
     /// Holders so far.
-    holders: Vec<(String, (usize, usize))>,
+    holders: Vec<Named>,
+    /// Statements so far without a holder.
+    n_unheld: usize,
+    is_last_unheld: bool,
+    /// For names that are put together, and words in lower case.
+    buffer: String,
+    /// Memory of sentences that are done with.
+    spare: Vec<Spare>,
+}
+
+/// The buffers of a sentence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spare {
+    pub(crate) tokens: Vec<Token<'static>>,
+    pub(crate) mentions: Vec<Mention>,
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) ends: Vec<usize>,
 }
 
 impl Article {
+    /// The names that readings refer to.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Empty buffers for a sentence.
+    pub(crate) fn spare(&mut self) -> Spare {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes the buffers of a sentence back.
+    pub(crate) fn keep_spare(&mut self, mut spare: Spare) {
+        spare.mentions.clear();
+        spare.readings.clear();
+        spare.ends.clear();
+        self.spare.push(spare);
+    }
+
+    /// Forgets the article, and keeps the memory for the next one.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.ahead.clear();
+        self.parties.clear();
+        self.known.clear();
+        self.subject = None;
+        self.holders.clear();
+        self.n_unheld = 0;
+        self.is_last_unheld = false;
+    }
+
+    /// The number of a name.
+    pub(crate) fn name_id(&mut self, name: &str) -> NameId {
+        self.names.id(name)
+    }
+
     /// The last holder; before the first one, the last subject.
-    pub(crate) fn last_holder(&self) -> Option<&(String, (usize, usize))> {
-        self.holders.last().or(self.subject.as_ref())
+    pub(crate) fn last_holder(&self) -> Option<Named> {
+        self.holders.last().copied().or(self.subject)
     }
 
     /// The last holder that is not the last one.
-    fn holder_before(&self) -> Option<&(String, (usize, usize))> {
-        let last = &self.holders.last()?.0;
-        self.holders.iter().rev().find(|(name, _)| name != last)
+    fn holder_before(&self) -> Option<Named> {
+        let last = self.holders.last()?.0;
+        self.holders.iter().rev().find(|(name, _)| *name != last).copied()
+    }
+
+    /// Learns what the whole article tells, from each of its sentences.
+    pub(crate) fn foresee(&mut self, place: Place<'_>, mentions: &[Mention], gazetteer: &Gazetteer) {
+        self.ahead.add_voice(place.tokens);
+        for mention in mentions {
+            self.ahead.add(mention, place, gazetteer, &mut self.names);
+        }
+    }
+
+    /// How often the author speaks of the own side in the whole article.
+    pub(crate) fn n_own_voice(&self) -> usize {
+        self.ahead.n_own_voice()
+    }
+
+    /// Statements so far without a holder, and with one.
+    pub(crate) fn n_statements(&self) -> (usize, usize) {
+        (self.n_unheld, self.holders.len())
+    }
+
+    /// Whether the last statement has no holder.
+    pub(crate) fn is_last_unheld(&self) -> bool {
+        self.is_last_unheld
+    }
+
+    /// Keeps a statement without a holder.
+    pub(crate) fn keep_unheld(&mut self) {
+        self.n_unheld += 1;
+        self.is_last_unheld = true;
+    }
+
+    /// How often a party is named in the whole article.
+    pub(crate) fn total(&self, name: NameId) -> usize {
+        self.ahead.count(name)
+    }
+
+    /// The office of a person who is introduced elsewhere.
+    pub(crate) fn introduced_office(&self, mention: &Mention, tokens: &[Token<'_>]) -> Option<Office> {
+        let surname = mention.surname.filter(|_| mention.office.is_none() && mention.party.is_none())?;
+        self.ahead.introduction(tokens[surname].word())?.office
     }
 
     /// How often a party was named.
-    pub(crate) fn count(&self, name: &str) -> usize {
+    pub(crate) fn count(&self, name: NameId) -> usize {
         self.parties.iter().find(|p| p.name == name).map_or(0, |p| p.count)
     }
 
     /// Keeps a chosen holder, and for whom its phrase stood.
-    pub(crate) fn keep_holder(&mut self, name: &str, span: (usize, usize), mention: Option<&Mention>) {
-        self.holders.push((name.to_owned(), span));
-        let Some(mention) = mention else { return };
-        if let Some(surname) = &mention.surname {
-            self.keep_known(surname.clone(), name);
+    pub(crate) fn keep_holder(&mut self, (name, span): Named, mention: Option<(&Mention, Place<'_>)>) {
+        self.holders.push((name, span));
+        self.is_last_unheld = false;
+        let Some((mention, place)) = mention else { return };
+        if let Some(surname) = mention.surname {
+            self.keep_known(&place.tokens[surname].lower, name);
         }
         if mention.kind == MentionKind::Office || mention.kind == MentionKind::Described {
-            self.keep_known(mention.text.to_lowercase(), name);
+            self.keep_known(&place.text[mention.text.0..mention.text.1].to_lowercase(), name);
         }
     }
 
-    fn keep_known(&mut self, key: String, name: &str) {
-        match self.known.iter_mut().find(|(k, _)| *k == key) {
-            Some(known) => known.1 = name.to_owned(),
-            None => self.known.push((key, name.to_owned())),
+    fn keep_known(&mut self, words: &str, name: NameId) {
+        match self.known.iter_mut().find(|known| *known.words == *words) {
+            Some(known) => known.name = name,
+            None => self.known.push(Known { words: words.into(), name }),
         }
     }
 
-    fn state(&self, best: impl Fn(&[&Party]) -> Option<usize>) -> Option<&Party> {
-        let states: Vec<&Party> = self.parties.iter().filter(|p| p.state.is_some()).collect();
-        best(&states).map(|i| states[i])
+    fn states(&self) -> impl DoubleEndedIterator<Item = &Party> {
+        self.parties.iter().filter(|p| p.state.is_some())
     }
 
-    /// All parties that a phrase of a sentence at byte `offset` may stand for; `sentence_first` is the sentence's first party.
-    pub(crate) fn readings(
-        &self,
+    /// The state named last.
+    fn latest_state(&self) -> Option<&Party> {
+        self.states().max_by_key(|p| p.span.1)
+    }
+
+    /// The state named most often, the first of several.
+    fn main_state(&self) -> Option<&Party> {
+        self.states().rev().max_by_key(|p| p.count)
+    }
+
+    /// Adds to `list` all parties that a phrase may stand for; `sentence_first` is the sentence's first party.
+    pub(crate) fn readings_into(
+        &mut self,
         mention: &Mention,
-        offset: usize,
+        place: Place<'_>,
+        reach: Reach,
         sentence_first: Option<&Reading>,
         gazetteer: &Gazetteer,
-    ) -> Vec<Reading> {
-        let here = (offset + mention.start, offset + mention.end);
-        let mut readings = Readings { list: Vec::with_capacity(8), here };
+        list: &mut Vec<Reading>,
+    ) {
+        let here = (place.offset + mention.start, place.offset + mention.end);
+        let mut readings = Readings { first: list.len(), list, here };
         let is_anaphor = matches!(mention.kind, MentionKind::Pronoun | MentionKind::Both);
         if let Some(party) = mention.party {
-            readings.add(gazetteer.canonical(party), How::Own, None);
+            let name = self.names.id(gazetteer.canonical(party));
+            readings.add(name, How::Own, None, &self.names);
         }
         if !is_anaphor {
-            self.add_names(mention, &mut readings);
+            self.add_names(mention, place, &mut readings);
+            // Other phrases are seldom holders, and would cost as much.
+            if mention.is_tagged {
+                self.add_ahead(mention, place, &mut readings);
+            }
         }
         let is_plain = mention.party.is_some() && mention.office.is_none() && mention.surname.is_none() && !mention.is_owned;
-        if !is_plain {
-            self.add_context(mention, is_anaphor, sentence_first, gazetteer, &mut readings);
+        if !is_plain && (reach == Reach::Article || is_anaphor) {
+            self.add_context(mention, place, is_anaphor, sentence_first, gazetteer, &mut readings);
         }
-        readings.list
     }
 
     /// Parties that the words of the phrase give.
-    fn add_names(&self, mention: &Mention, readings: &mut Readings) {
-        if let Some(surname) = &mention.surname
-            && let Some((_, name)) = self.known.iter().rev().find(|(key, _)| key == surname)
+    fn add_names(&mut self, mention: &Mention, place: Place<'_>, readings: &mut Readings<'_>) {
+        let text = &place.text[mention.text.0..mention.text.1];
+        if let Some(surname) = mention.surname
+            && let Some(known) = self.known.iter().rev().find(|known| *known.words == *place.tokens[surname].lower)
         {
-            readings.add(name, How::Known, None);
+            readings.add(known.name, How::Known, None, &self.names);
         }
-        let text = mention.text.to_lowercase();
-        let is_same = |key: &str| key == text || (text.contains(' ') && (key.starts_with(&text) || text.starts_with(key)));
-        if let Some((_, name)) = self.known.iter().rev().find(|(key, _)| is_same(key)) {
-            readings.add(name, How::Known, None);
+        if !self.known.is_empty() {
+            self.buffer.clear();
+            self.buffer.extend(text.chars().flat_map(char::to_lowercase));
+            let (text, is_long) = (self.buffer.as_str(), self.buffer.contains(' '));
+            let is_same = |words: &str| words == text || (is_long && (words.starts_with(text) || text.starts_with(words)));
+            if let Some(known) = self.known.iter().rev().find(|known| is_same(&known.words)) {
+                readings.add(known.name, How::Known, None, &self.names);
+            }
         }
-        if let Some(body) = &mention.body {
-            readings.add(body, How::Part, None);
+        for (part, how) in [(mention.body, How::Part), (mention.person, How::Person)] {
+            if let Some((start, end)) = part {
+                let name = self.names.id(&place.text[start..end]);
+                readings.add(name, how, None, &self.names);
+            }
         }
-        if let Some(person) = &mention.person {
-            readings.add(person, How::Person, None);
-        }
-        let whole = mention.text.split([',', ';']).next().unwrap_or_default();
+        let whole = text.split([',', ';']).next().unwrap_or_default();
         let whole = whole.split(" who ").next().unwrap_or_default().trim();
         if !whole.is_empty() {
-            readings.add(whole, How::Whole, None);
+            let name = self.names.id(whole);
+            readings.add(name, How::Whole, None, &self.names);
+        }
+    }
+
+    /// Names that the article gives elsewhere, before or behind: in full, or with the office of a person.
+    fn add_ahead(&mut self, mention: &Mention, place: Place<'_>, readings: &mut Readings<'_>) {
+        if mention.party.is_none()
+            && let Some(introduction) = mention.surname.and_then(|at| self.ahead.introduction(place.tokens[at].word()))
+        {
+            for (name, how) in [
+                (introduction.party, How::Introduced),
+                (introduction.body, How::IntroducedBody),
+                (introduction.person, How::FullName),
+            ] {
+                if let Some(name) = name {
+                    readings.add(name, how, None, &self.names);
+                }
+            }
+        }
+        for name in self.ahead.longer(mention, place.tokens).into_iter().flatten() {
+            readings.add(name, How::Longer, None, &self.names);
+        }
+        for (how, bounds) in other_bounds(mention, place) {
+            let Some((start, end)) = bounds else { continue };
+            let name = self.names.id(&place.text[start..end]);
+            readings.add(name, how, None, &self.names);
         }
     }
 
     /// Parties that the article gives.
     fn add_context(
-        &self,
+        &mut self,
         mention: &Mention,
+        place: Place<'_>,
         is_anaphor: bool,
         sentence_first: Option<&Reading>,
         gazetteer: &Gazetteer,
-        readings: &mut Readings,
+        readings: &mut Readings<'_>,
     ) {
-        let of = |p: &Party| (p.name.clone(), p.span);
-        let latest = |states: &[&Party]| (0..states.len()).max_by_key(|&i| states[i].span.1);
-        let most = |states: &[&Party]| (0..states.len()).rev().max_by_key(|&i| states[i].count);
-        let is_nameless = mention.party.is_none() && mention.person.is_none() && !is_anaphor && !mention.is_owned;
+        let [main, second] = self.ahead.main_states();
+        let is_body = place.tokens[mention.words.1].office == Some(Office::OwnBody);
+        let is_nameless = mention.party.is_none() && (mention.person.is_none() || is_body) && !is_anaphor && !mention.is_owned;
         if is_nameless {
-            for state in [self.state(latest), self.state(most)].into_iter().flatten() {
-                let demonym = state.state.and_then(|party| gazetteer.demonym(party));
-                readings.add(&format!("{} {}", demonym.unwrap_or(&state.name), tidy(&mention.text)), How::Qualified, None);
+            let so_far = [self.latest_state(), self.main_state()].map(|p| p.map(|p| (p.name, p.state)));
+            let ways = [How::Qualified, How::Qualified, How::QualifiedMain];
+            for (state, how) in so_far.into_iter().chain([main]).zip(ways) {
+                let Some((name, state)) = state else { continue };
+                let name = self.qualified(name, state, mention, place, gazetteer);
+                readings.add(name, how, None, &self.names);
             }
         }
-        let mut add = |party: Option<(&str, (usize, usize))>, how: How| {
-            if let Some((name, span)) = party {
-                readings.add(name, how, is_anaphor.then_some(span));
-            }
-        };
-        let near = self.parties.iter().max_by_key(|p| p.span.1).map(of);
-        let near_state = self.state(latest).map(of);
-        let focus = self.state(most).map(of);
-        let first = self.state(|states| (!states.is_empty()).then_some(0)).map(of);
-        let borrow = |p: &Option<(String, (usize, usize))>| p.as_ref().map(|(n, s)| (n.clone(), *s));
+        let of = |p: &Party| (p.name, p.span);
         let all = [
-            (near, How::Near),
-            (near_state, How::NearState),
-            (focus, How::Focus),
-            (first, How::First),
-            (sentence_first.filter(|_| mention.words.0 > 0).map(|r| (r.name.clone(), r.span)), How::SentenceFirst),
-            (borrow(&self.subject), How::Subject),
-            (self.last_holder().cloned(), How::Holder),
-            (self.holder_before().cloned(), How::HolderBefore),
+            (self.parties.iter().max_by_key(|p| p.span.1).map(of), How::Near),
+            (self.latest_state().map(of), How::NearState),
+            (self.main_state().map(of), How::Focus),
+            (self.states().next().map(of), How::First),
+            (main.map(|(name, _)| (name, readings.here)), How::Main),
+            (second.map(|(name, _)| (name, readings.here)), How::Second),
+            (sentence_first.filter(|_| mention.words.0 > 0).map(|r| (r.name, r.span)), How::SentenceFirst),
+            (self.subject, How::Subject),
+            (self.last_holder(), How::Holder),
+            (self.holder_before(), How::HolderBefore),
         ];
-        for (party, how) in &all {
-            add(party.as_ref().map(|(n, s)| (n.as_str(), *s)), *how);
+        for (party, how) in all {
+            if let Some((name, span)) = party {
+                readings.add(name, how, is_anaphor.then_some(span), &self.names);
+            }
         }
     }
 
+    /// A phrase with the demonym of a state before it.
+    fn qualified(
+        &mut self,
+        name: NameId,
+        state: Option<usize>,
+        mention: &Mention,
+        place: Place<'_>,
+        gazetteer: &Gazetteer,
+    ) -> NameId {
+        let demonym = state.and_then(|party| gazetteer.demonym(party));
+        self.buffer.clear();
+        self.buffer.push_str(demonym.unwrap_or(self.names.text(name)));
+        self.buffer.push(' ');
+        self.buffer.push_str(tidy(&place.text[mention.text.0..mention.text.1]));
+        self.names.id(&self.buffer)
+    }
+
     /// Counts a phrase that names a party.
-    pub(crate) fn note(&mut self, mention: &Mention, offset: usize, gazetteer: &Gazetteer) {
-        let span = (offset + mention.start, offset + mention.end);
+    pub(crate) fn note(&mut self, mention: &Mention, place: Place<'_>, gazetteer: &Gazetteer) {
+        let span = (place.offset + mention.start, place.offset + mention.end);
         let (name, state) = match (mention.party, mention.kind) {
             (Some(party), _) => {
                 let is_state = gazetteer.kind(party) == PartyKind::State;
-                (gazetteer.canonical(party).to_owned(), is_state.then_some(party))
+                (gazetteer.canonical(party), is_state.then_some(party))
             }
-            (None, MentionKind::Name) if mention.office == Some(Office::OwnBody) => (mention.text.clone(), None),
+            (None, MentionKind::Name) if mention.office == Some(Office::OwnBody) => {
+                (&place.text[mention.text.0..mention.text.1], None)
+            }
             _ => return,
         };
+        let name = self.names.id(name);
         match self.parties.iter_mut().find(|p| p.name == name) {
             Some(known) => {
                 known.count += 1;
@@ -255,22 +488,24 @@ impl Article {
 
     /// The subject for the next sentence.
     pub(crate) fn keep_subject(&mut self, reading: &Reading) {
-        self.subject = Some((reading.name.clone(), reading.span));
+        self.subject = Some((reading.name, reading.span));
     }
 }
 
-struct Readings {
-    list: Vec<Reading>,
-    here: (usize, usize),
+/// The readings of one phrase, at the end of those of its sentence.
+struct Readings<'l> {
+    list: &'l mut Vec<Reading>,
+    first: usize,
+    here: Bytes,
 }
 
-impl Readings {
+impl Readings<'_> {
     /// Adds a party, or one more way to it; `span` is where it is named if not here.
-    fn add(&mut self, name: &str, how: How, span: Option<(usize, usize)>) {
+    fn add(&mut self, name: NameId, how: How, span: Option<Bytes>, names: &Names) {
         let bit = 1 << how as u32;
-        match self.list.iter_mut().find(|r| r.name == name || same_name(&r.name, name)) {
+        match self.list[self.first..].iter_mut().find(|r| names.is_same(r.name, name)) {
             Some(reading) => reading.hows |= bit,
-            None => self.list.push(Reading { name: name.to_owned(), hows: bit, span: span.unwrap_or(self.here) }),
+            None => self.list.push(Reading { name, hows: bit, span: span.unwrap_or(self.here) }),
         }
     }
 }

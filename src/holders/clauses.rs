@@ -9,7 +9,7 @@ const CONTRASTS: [&str; 5] = ["while", "whereas", "but", "and", "whilst"];
 /// Parts of a sentence, each with a party and a verb of its own; the whole sentence where it does not fall into such parts. Bytes of the sentence.
 pub(crate) fn clauses(sentence: &str, gazetteer: &Gazetteer) -> Vec<(usize, usize)> {
     let whole = vec![(0, sentence.len())];
-    if !sentence.contains("; ") && !sentence.contains(", ") && !sentence.contains(" while ") && !sentence.contains(" whereas ") {
+    if !may_break(sentence) {
         return whole;
     }
     let tokens = tokens(sentence, &quotes(sentence), gazetteer);
@@ -31,6 +31,14 @@ pub(crate) fn clauses(sentence: &str, gazetteer: &Gazetteer) -> Vec<(usize, usiz
     }
     parts.push((tokens[first].start, sentence.len()));
     parts
+}
+
+/// Whether the sentence holds what [`break_at`] looks for, as letters: most do not, and need not be cut into words.
+fn may_break(sentence: &str) -> bool {
+    let has_contrast = |at: usize| CONTRASTS.iter().any(|word| sentence[at + 1..].trim_start().starts_with(word));
+    sentence.bytes().enumerate().any(|(at, byte)| byte == b';' || byte == b',' && has_contrast(at))
+        || sentence.contains(" while ")
+        || sentence.contains(" whereas ")
 }
 
 /// The first token of the part behind a break at `at`.

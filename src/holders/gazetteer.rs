@@ -12,6 +12,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
+use crate::holders::weights::{ByKey, Word};
 
 const STATES: &str = include_str!("data/states.csv");
 const BODIES: &str = include_str!("data/bodies.csv");
@@ -64,6 +65,18 @@ pub enum VerbKind {
     Auxiliary,
 }
 
+/// Capitalised because they open a sentence, not because they name something.
+const OPENERS: &str = " a after all although an and any as asked at before but by despite even for from he her here his how however i if in it its last later \
+    meanwhile most neither no nobody none not nothing now of on once one only or our several she since so some that the their there they this to what when \
+    we two three four five six seven eight ten both every each few many more another other under over with without while where who why whether yet still \
+    then these those you your my us him me until unless though through during among amid about between behind beyond because asked speaking meeting calling \
+    earlier today yesterday tomorrow live updated photo analysis opinion editorial explainer comment briefing letter mr mrs ms dr ";
+const DAYS_AND_MONTHS: &str = " monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october \
+    november december ";
+/// Lower-case words that end a phrase even before an office.
+const BREAKS: &str = " said says told that to in on with by is was were are has had have will from as at or its his her their a an the and but who which \
+    would could should can may might must not it he she they against over after before into than when while if because so about until under between ";
+
 #[derive(Debug, Clone)]
 struct Entry {
     party: u32,
@@ -91,8 +104,32 @@ pub struct Gazetteer {
     parties: Vec<(String, PartyKind)>,
     /// First demonym of each party.
     demonyms: Vec<Option<String>>,
-    offices: HashMap<String, Office>,
-    verbs: HashMap<String, VerbKind>,
+    /// What a word says as an office and as a verb, by its key.
+    roles: ByKey<Role>,
+}
+
+/// What is known of a word in lower case.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Role {
+    pub(crate) office: Option<Office>,
+    pub(crate) verb: Option<VerbKind>,
+    pub(crate) class: WordClass,
+}
+
+/// Words that do not name anything even where they are capitalised, or end a phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum WordClass {
+    /// Any other.
+    #[default]
+    Open,
+    /// Capitalised because it opens a sentence.
+    Opener,
+    /// An opener that also ends a phrase in lower case.
+    OpenerAndBreak,
+    /// A day or month.
+    Date,
+    /// Ends a phrase.
+    Break,
 }
 
 /// Rows of all tables while they are read.
@@ -135,14 +172,7 @@ impl Gazetteer {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&tables.patterns)
             .map_err(|e| Error::input("the gazetteer is too large").caused_by(e))?;
-        Ok(Self {
-            automaton,
-            entries: tables.entries,
-            parties: tables.parties,
-            demonyms: tables.demonyms,
-            offices: offices()?,
-            verbs: verbs()?,
-        })
+        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, demonyms: tables.demonyms, roles: roles()? })
     }
 
     /// Names in the text, leftmost longest, whole words only.
@@ -176,12 +206,17 @@ impl Gazetteer {
 
     /// What the word, in lower case, does as a verb.
     pub fn verb(&self, word: &str) -> Option<VerbKind> {
-        self.verbs.get(word).copied()
+        self.role(Word::new(word).key()).verb
     }
 
     /// What the word, in lower case and singular or plural, says as an office or body.
     pub fn office(&self, word: &str) -> Option<Office> {
-        self.offices.get(word).copied()
+        self.role(Word::new(word).key()).office
+    }
+
+    /// The same for both, by the key of the word.
+    pub(crate) fn role(&self, key: u64) -> Role {
+        self.roles.get(&key).copied().unwrap_or_default()
     }
 }
 
@@ -233,6 +268,24 @@ impl Tables {
             self.add(&name.replace('\'', "’"), party, form);
         }
     }
+}
+
+fn roles() -> Result<ByKey<Role>> {
+    let mut roles: ByKey<Role> = ByKey::default();
+    let mut of = |word: &str, set: &dyn Fn(&mut Role)| set(roles.entry(Word::new(word).key()).or_default());
+    offices()?.into_iter().for_each(|(word, office)| of(&word, &|role| role.office = Some(office)));
+    verbs()?.into_iter().for_each(|(word, verb)| of(&word, &|role| role.verb = Some(verb)));
+    for (list, class) in [(OPENERS, WordClass::Opener), (DAYS_AND_MONTHS, WordClass::Date), (BREAKS, WordClass::Break)] {
+        for word in list.split_whitespace() {
+            of(word, &|role| {
+                role.class = match (role.class, class) {
+                    (WordClass::Opener, WordClass::Break) => WordClass::OpenerAndBreak,
+                    _ => class,
+                }
+            });
+        }
+    }
+    Ok(roles)
 }
 
 fn offices() -> Result<HashMap<String, Office>> {

@@ -6,10 +6,11 @@
 
 use crate::holders::article::Article;
 use crate::holders::gazetteer::Gazetteer;
+use crate::holders::names::NameId;
 use crate::holders::rank::{Candidate, MODES, View};
 use crate::holders::tagger::{TaggedSentence, Tagger};
 use crate::holders::tokens::{quotes, tokens};
-use crate::holders::weights::{Facts, Interner, Weights};
+use crate::holders::weights::{Interner, Numbering, Weights, Word};
 use crate::holders::{HolderWeights, LabelledHolder, LabelledSentence, Sentence, read, same_party};
 use crate::random::Random;
 
@@ -23,7 +24,7 @@ const FOLDS: usize = 5;
 /// Ranker facts seen less often are dropped.
 const LEAST_COUNT: u32 = 2;
 /// Ranker facts with smaller weights are dropped when training is over.
-const LEAST_WEIGHT: f32 = 0.02;
+const LEAST_WEIGHT: f32 = 0.04;
 pub(crate) const SEED: u64 = 1;
 /// Name of the tagger's spans.
 pub(crate) const SPAN: &str = "H";
@@ -37,17 +38,17 @@ struct Choice {
 
 /// Trains tagger, ranker and modes.
 pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> HolderWeights {
-    let folds: Vec<HolderWeights> = (0..FOLDS)
+    let taggers: Vec<Tagger> = (0..FOLDS)
         .map(|fold| {
             let others: Vec<&Vec<LabelledSentence>> =
                 articles.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, a)| a).collect();
-            HolderWeights { tagger: train_tagger(gazetteer, &others), ranker: Weights::default() }
+            train_tagger(gazetteer, &others)
         })
         .collect();
     let mut interner = Interner::default();
     let mut choices = Vec::new();
     for (i, article) in articles.iter().enumerate() {
-        add_choices(gazetteer, &folds[i % FOLDS].tagger, article, &mut interner, &mut choices);
+        add_choices(gazetteer, &taggers[i % FOLDS], article, &mut interner, &mut choices);
     }
     let ranker = fit(&choices, interner);
     HolderWeights { tagger: train_tagger(gazetteer, &articles.iter().collect::<Vec<_>>()), ranker }
@@ -81,33 +82,42 @@ fn add_choices(
     choices: &mut Vec<Choice>,
 ) {
     let (mut article, mut offset) = (Article::default(), 0);
+    let mut read_sentences = Vec::with_capacity(sentences.len());
     for (text, is_headline, statements) in sentences {
-        let sentence = read(gazetteer, tagger, text, offset, *is_headline, &mut article);
-        let mut taken: Vec<(String, String)> = Vec::new();
+        let tagger = Some(tagger).filter(|_| !statements.is_empty());
+        read_sentences.push(read(gazetteer, tagger, text, offset, *is_headline, &mut article));
+        offset += text.len() + 1;
+    }
+    for ((_, _, statements), mut sentence) in sentences.iter().zip(read_sentences) {
+        sentence.enter(gazetteer, &mut article);
+        let offset = sentence.offset;
+        let mut taken: Vec<(&str, NameId)> = Vec::new();
         for gold in statements {
-            let names: Vec<String> =
-                taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| name.clone()).collect();
-            let view = sentence.view(gazetteer, &article, &gold.topic, &gold.stance, &names);
-            let candidates = view.candidates();
+            let names: Vec<NameId> = taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| *name).collect();
+            let (topic, stance) = (Word::new(&gold.topic), Word::new(&gold.stance));
+            let view = sentence.view(gazetteer, &article, topic, stance, &names);
+            let candidates: Vec<Candidate> = view.candidates().collect();
             let right = right_candidates(&sentence, &view, &candidates, gold);
             let chosen = candidates.iter().zip(&right).find(|(_, right)| **right).map(|(c, _)| *c);
             let choice = Choice::new(candidates.len(), right, |i, facts| view.describe(candidates[i], facts), interner);
             choices.extend(Some(choice).filter(|c| c.right.contains(&true)));
             let modes: Vec<bool> = MODES.iter().map(|m| m.as_str() == gold.mode).collect();
             let holder = chosen.unwrap_or(if gold.name.is_empty() { Candidate::Nobody } else { Candidate::Earlier });
-            let mode = |i: usize, facts: &mut Facts<'_>| view.describe_mode(MODES[i], holder, facts);
+            let mode = |i: usize, facts: &mut Numbering<'_>| view.describe_mode(MODES[i], holder, facts);
             choices.push(Choice::new(MODES.len(), modes, mode, interner));
             let mention = match chosen {
-                Some(Candidate::Phrase(m, _)) => Some(sentence.mentions[m].clone()),
+                Some(Candidate::Phrase(m, _)) => Some((&sentence.mentions[m], sentence.place())),
                 _ => None,
             };
-            if !gold.name.is_empty() {
+            if gold.name.is_empty() {
+                article.keep_unheld();
+            } else {
                 let span = gold.span.map_or((offset, offset), |(s, e)| (offset + s, offset + e));
-                taken.push((gold.topic.clone(), gold.name.clone()));
-                article.keep_holder(&gold.name, span, mention.as_ref());
+                let name = article.name_id(&gold.name);
+                taken.push((&gold.topic, name));
+                article.keep_holder((name, span), mention);
             }
         }
-        offset += text.len() + 1;
     }
 }
 
@@ -120,7 +130,7 @@ fn right_candidates(sentence: &Sentence<'_>, view: &View<'_>, candidates: &[Cand
         (Candidate::Phrase(m, _), Some((start, end))) => sentence.mentions[*m].start < end && start < sentence.mentions[*m].end,
         (Candidate::Phrase(..), None) => true,
     };
-    let is_named = |c: &Candidate| same_party(view.name(*c), &gold.name);
+    let is_named = |c: &Candidate| same_party(view.name(*c).map_or("", |name| view.article.names().text(name)), &gold.name);
     let right: Vec<bool> = candidates.iter().map(|c| is_there(c) && is_named(c)).collect();
     if right.contains(&true) || gold.span.is_none() {
         return right;
@@ -129,11 +139,10 @@ fn right_candidates(sentence: &Sentence<'_>, view: &View<'_>, candidates: &[Cand
 }
 
 impl Choice {
-    fn new(n: usize, right: Vec<bool>, describe: impl Fn(usize, &mut Facts<'_>), interner: &mut Interner) -> Self {
+    fn new(n: usize, right: Vec<bool>, describe: impl Fn(usize, &mut Numbering<'_>), interner: &mut Interner) -> Self {
         let mut choice = Self { facts: Vec::new(), ends: Vec::with_capacity(n), right };
         for i in 0..n {
-            let facts = &mut choice.facts;
-            describe(i, &mut Facts::new(&mut |fact| facts.push(interner.id(fact))));
+            describe(i, &mut Numbering { interner, ids: &mut choice.facts });
             choice.ends.push(choice.facts.len());
         }
         choice

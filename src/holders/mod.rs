@@ -1,13 +1,17 @@
 //! Who holds a stance: from a sentence in its article to a party, by name.
 //!
 //! Words are looked up in tables ([`Gazetteer`]), a tagger marks the phrases that look like holders (`tagger.rs`), other phrases are found by the shape of words
-//! (`mentions.rs`), and [`Article`] lists for whom each may stand: "the minister", "she". `rank.rs` chooses phrase and party for each statement. Tagger and
+//! (`mentions.rs`, `bounds.rs`), and [`Article`], which has seen the whole text before (`ahead.rs`), lists for whom each may stand: "the minister", "she". `rank.rs`
+//! chooses phrase and party for each statement. Tagger and
 //! ranker are linear models, trained together on labelled articles (`learn.rs`) and kept in one model file. Spans are bytes of the text that the sentences
 //! came from.
 
+mod ahead;
 mod article;
 pub mod attribution;
+mod bounds;
 mod clauses;
+mod emissions;
 mod gazetteer;
 mod learn;
 mod mentions;
@@ -26,12 +30,13 @@ pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
 pub use names::{party_key, same_name, same_party};
 pub use store::train;
 
-use article::Reading;
+use article::{Place, Reach, Reading, Spare};
 use mentions::{Mention, MentionKind};
+use names::NameId;
 use rank::{Candidate, View};
 use tagger::Tagger;
 use tokens::Token;
-use weights::Weights;
+use weights::{Weights, Word};
 
 use crate::error::Result;
 use crate::model::Model;
@@ -112,12 +117,15 @@ pub struct HolderFinder {
 pub struct Sentence<'a> {
     offset: usize,
     tokens: Vec<Token<'a>>,
+    text: &'a str,
     mentions: Vec<Mention>,
-    /// For whom each mention may stand.
-    readings: Vec<Vec<Reading>>,
+    /// For whom the mentions may stand, those of the first one first.
+    readings: Vec<Reading>,
+    /// Where the readings of each mention end; empty until the sentence is entered.
+    ends: Vec<usize>,
     is_headline: bool,
-    /// Topic and holder of the statements found so far.
-    taken: Vec<(String, String)>,
+    /// Key of the topic, and holder, of the statements found so far.
+    taken: Vec<(u64, NameId)>,
 }
 
 impl HolderFinder {
@@ -139,14 +147,33 @@ impl HolderFinder {
         Self::new(gazetteer, &Model::builtin_holders()).expect("the compiled-in model is one of holders")
     }
 
-    /// Reads a sentence that begins at byte `offset` of its article; the article's state moves on.
+    /// Reads a sentence that begins at byte `offset` of its article. Read all sentences of an article first: names are often given in full later only. Then
+    /// go through them in order with [`Self::enter`].
     pub fn read<'a>(&self, text: &'a str, offset: usize, is_headline: bool, article: &mut Article) -> Sentence<'a> {
-        read(&self.gazetteer, &self.weights.tagger, text, offset, is_headline, article)
+        read(&self.gazetteer, Some(&self.weights.tagger), text, offset, is_headline, article)
+    }
+
+    /// [`Self::read`] for a sentence without a statement, which adds to what is known of the article; cheaper.
+    pub fn skim<'a>(&self, text: &'a str, offset: usize, is_headline: bool, article: &mut Article) -> Sentence<'a> {
+        read(&self.gazetteer, None, text, offset, is_headline, article)
+    }
+
+    /// Goes on to a sentence that was read: for whom its phrases may stand is settled by what stands before it.
+    pub fn enter(&self, sentence: &mut Sentence<'_>, article: &mut Article) {
+        sentence.enter(&self.gazetteer, article);
+    }
+
+    /// Gives the memory of a sentence that is done with back to its article, for the next ones.
+    pub fn leave(&self, sentence: Sentence<'_>, article: &mut Article) {
+        let Sentence { tokens, mentions, readings, ends, .. } = sentence;
+        article.keep_spare(Spare { tokens: tokens::emptied(tokens), mentions, readings, ends });
     }
 
     /// The holder of a statement on `topic` with `stance` in the sentence, and how it is reported. A second call for the same topic finds another holder.
     pub fn find(&self, sentence: &mut Sentence<'_>, topic: &str, stance: &str, article: &mut Article) -> (Option<Holder>, Mode) {
-        let taken: Vec<String> = sentence.taken.iter().filter(|(t, _)| t == topic).map(|(_, name)| name.clone()).collect();
+        self.enter(sentence, article);
+        let (topic, stance) = (Word::new(topic), Word::new(stance));
+        let taken = sentence.taken_on(topic);
         let view = sentence.view(&self.gazetteer, article, topic, stance, &taken);
         let choice = view.choose(None, &self.weights.ranker);
         let choice = sentence.speaker(choice).map_or(choice, |m| view.choose(Some(m), &self.weights.ranker));
@@ -163,11 +190,12 @@ impl HolderFinder {
         topic: &str,
         article: &mut Article,
     ) -> Option<Holder> {
-        let partner = sentence.partner(holder)?;
-        if sentence.taken.iter().any(|(t, name)| t == topic && *name == sentence.readings[partner.0][partner.1].name) {
+        let topic = Word::new(topic);
+        let (m, r) = sentence.partner(holder, article)?;
+        if sentence.taken_on(topic).contains(&sentence.readings_of(m)[r].name) {
             return None;
         }
-        self.take(sentence, Candidate::Phrase(partner.0, partner.1), topic, article)
+        self.take(sentence, Candidate::Phrase(m, r), topic, article)
     }
 
     /// Parts of a sentence that are read apart, each with a party and a verb of its own: "India demanded it; Pakistan refused". Bytes of the sentence.
@@ -176,49 +204,41 @@ impl HolderFinder {
     }
 
     /// Makes a candidate the holder of a statement.
-    fn take(&self, sentence: &mut Sentence<'_>, candidate: Candidate, topic: &str, article: &mut Article) -> Option<Holder> {
-        let (name, span, mention) = match candidate {
+    fn take(&self, sentence: &mut Sentence<'_>, candidate: Candidate, topic: Word<'_>, article: &mut Article) -> Option<Holder> {
+        let ((name, span), mention) = match candidate {
             Candidate::Phrase(m, r) => {
-                let reading = &sentence.readings[m][r];
-                (reading.name.clone(), reading.span, Some(&sentence.mentions[m]))
+                let reading = &sentence.readings_of(m)[r];
+                ((reading.name, reading.span), Some((&sentence.mentions[m], sentence.place())))
             }
-            Candidate::Earlier => article.last_holder().map(|(name, span)| (name.clone(), *span, None))?,
-            Candidate::Nobody => return None,
+            Candidate::Earlier => (article.last_holder()?, None),
+            Candidate::Nobody => {
+                article.keep_unheld();
+                return None;
+            }
         };
-        article.keep_holder(&name, span, mention);
-        let via = sentence.via(candidate, &name);
-        sentence.taken.push((topic.to_owned(), name.clone()));
-        Some(Holder { name: names::tidy(&name), span, via })
+        article.keep_holder((name, span), mention);
+        let via = sentence.via(candidate, name).map(|via| article.names().text(via).to_owned());
+        sentence.taken.push((topic.key(), name));
+        Some(Holder { name: names::tidy(article.names().text(name)).to_owned(), span, via })
     }
 }
 
-/// Reads a sentence: its words, the phrases that the tagger and the tables find, and for whom they may stand.
+/// Reads a sentence: its words, and the phrases that the tagger, if there is one, and the tables find.
 fn read<'a>(
     gazetteer: &Gazetteer,
-    tagger: &Tagger,
+    tagger: Option<&Tagger>,
     text: &'a str,
     offset: usize,
     is_headline: bool,
     article: &mut Article,
 ) -> Sentence<'a> {
+    let Spare { tokens, mut mentions, readings, ends } = article.spare();
     let quotes = tokens::quotes(text);
-    let tokens = tokens::tokens(text, &quotes, gazetteer);
-    let tagged = tagger.spans(&tagger.tag(&tokens, gazetteer), learn::SPAN);
-    let mentions = mentions::mentions(text, &tokens, &tagged, gazetteer);
-    let mut readings: Vec<Vec<Reading>> = Vec::with_capacity(mentions.len());
-    let mut first: Option<Reading> = None;
-    for mention in &mentions {
-        let found = article.readings(mention, offset, first.as_ref(), gazetteer);
-        article.note(mention, offset, gazetteer);
-        if first.is_none() && mention.kind != MentionKind::Pronoun && !mention.is_owned {
-            first = found.first().cloned();
-        }
-        readings.push(found);
-    }
-    if let Some(first) = first.filter(|r| r.span.0 >= offset) {
-        article.keep_subject(&first);
-    }
-    Sentence { offset, tokens, mentions, readings, is_headline, taken: Vec::new() }
+    let tokens = tokens::tokens_in(tokens, text, &quotes, gazetteer);
+    let tagged = tagger.map(|tagger| tagger.spans(&tagger.tag(&tokens, gazetteer), learn::SPAN)).unwrap_or_default();
+    mentions::mentions_into(text, &tokens, &tagged, gazetteer, &mut mentions);
+    article.foresee(Place { text, tokens: &tokens, offset }, &mentions, gazetteer);
+    Sentence { offset, tokens, text, mentions, readings, ends, is_headline, taken: Vec::new() }
 }
 
 impl Sentence<'_> {
@@ -227,20 +247,59 @@ impl Sentence<'_> {
         self.offset
     }
 
+    /// Lists for whom the phrases may stand, once.
+    fn enter(&mut self, gazetteer: &Gazetteer, article: &mut Article) {
+        if self.ends.len() == self.mentions.len() {
+            return;
+        }
+        let place = Place { text: self.text, tokens: &self.tokens, offset: self.offset };
+        self.readings.reserve(self.mentions.len() * 8);
+        let mut first: Option<Reading> = None;
+        let has_tagged = self.mentions.iter().any(|m| m.is_tagged);
+        for mention in &self.mentions {
+            let start = self.readings.len();
+            // Where the tagger has marked something, other phrases are seldom holders.
+            let is_likely = mention.is_tagged || !has_tagged || mention.kind == MentionKind::Office;
+            let reach = if is_likely { Reach::Article } else { Reach::Words };
+            article.readings_into(mention, place, reach, first.as_ref(), gazetteer, &mut self.readings);
+            article.note(mention, place, gazetteer);
+            if first.is_none() && mention.kind != MentionKind::Pronoun && !mention.is_owned {
+                first = self.readings.get(start).copied();
+            }
+            self.ends.push(self.readings.len());
+        }
+        if let Some(first) = first.filter(|r| r.span.0 >= self.offset) {
+            article.keep_subject(&first);
+        }
+    }
+
+    /// The readings of mention number `m`.
+    fn readings_of(&self, m: usize) -> &[Reading] {
+        &self.readings[m.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[m]]
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { text: self.text, tokens: &self.tokens, offset: self.offset }
+    }
+
+    /// Holders of the statements on a topic found so far.
+    fn taken_on(&self, topic: Word<'_>) -> Vec<NameId> {
+        self.taken.iter().filter(|(key, _)| *key == topic.key()).map(|(_, name)| *name).collect()
+    }
+
     fn view<'v>(
         &'v self,
         gazetteer: &'v Gazetteer,
         article: &'v Article,
-        topic: &'v str,
-        stance: &'v str,
-        taken: &'v [String],
+        topic: Word<'v>,
+        stance: Word<'v>,
+        taken: &'v [NameId],
     ) -> View<'v> {
-        let Self { tokens, mentions, readings, is_headline, .. } = self;
-        View { tokens, mentions, readings, article, gazetteer, topic, stance, is_headline: *is_headline, taken }
+        View { sentence: self, article, gazetteer, topic, stance, taken }
     }
 
     /// The party before the holder that reports what the holder said: "Trump said Modi asked him".
-    fn via(&self, candidate: Candidate, name: &str) -> Option<String> {
+    fn via(&self, candidate: Candidate, name: NameId) -> Option<NameId> {
         let Candidate::Phrase(m, _) = candidate else { return None };
         let first = self.mentions[m].words.0;
         // "Trump said (that) Modi", and nothing else between.
@@ -248,19 +307,17 @@ impl Sentence<'_> {
         let is_reported = self.tokens[says].verb == Some(VerbKind::Say) && !self.tokens[says].is_quoted;
         let is_acting = self.tokens.get(self.mentions[m].words.1 + 1).is_some_and(|t| t.verb.is_some());
         let reporter = self.mentions[..m].iter().position(|mention| mention.words.1 + 1 == says)?;
-        let party =
-            self.readings[reporter].first().filter(|r| r.name != name && self.mentions[reporter].kind == MentionKind::Party)?;
-        (is_reported && is_acting).then(|| party.name.clone())
+        let is_party = self.mentions[reporter].kind == MentionKind::Party;
+        let party = self.readings_of(reporter).first().filter(|r| r.name != name && is_party)?;
+        (is_reported && is_acting).then_some(party.name)
     }
 
     /// Phrase and reading of the other of two parties.
-    fn partner(&self, holder: &Holder) -> Option<(usize, usize)> {
-        let m = self
-            .readings
-            .iter()
-            .position(|readings| readings.iter().any(|r| r.span == holder.span && names::tidy(&r.name) == holder.name))?;
+    fn partner(&self, holder: &Holder, article: &Article) -> Option<(usize, usize)> {
+        let is_holder = |r: &Reading| names::tidy(article.names().text(r.name)) == holder.name;
+        let m = (0..self.mentions.len()).find(|&m| self.readings_of(m).iter().any(|r| r.span == holder.span && is_holder(r)))?;
         if self.mentions[m].kind == MentionKind::Both {
-            return self.readings[m].iter().position(|r| r.is_party() && names::tidy(&r.name) != holder.name).map(|r| (m, r));
+            return self.readings_of(m).iter().position(|r| r.is_party() && !is_holder(r)).map(|r| (m, r));
         }
         let next = self.mentions.get(m + 1)?;
         let between = &self.tokens[self.mentions[m].words.1 + 1..next.words.0];

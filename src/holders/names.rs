@@ -1,15 +1,93 @@
 //! Names of parties: how they are written, and when two of them are the same.
 
 use crate::holders::gazetteer::{Gazetteer, PartyKind};
+use crate::holders::weights::{ByKey, Word, append};
+
+/// Number of a name in the [`Names`] of an article.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NameId(u32);
+
+/// The names of an article, each way of writing once. All letters stand in two buffers, so that a new name seldom needs memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    ids: ByKey<NameId>,
+    list: Vec<Name>,
+    text: String,
+    lower: String,
+}
+
+#[derive(Debug, Clone)]
+struct Name {
+    /// Bytes of [`Names::text`].
+    text: (usize, usize),
+    /// Equal for names that [`same_name`] joins.
+    plain: u64,
+    n_words: usize,
+    /// First and last word: bytes of [`Names::lower`], and keys.
+    ends: [((usize, usize), u64); 2],
+}
+
+impl Names {
+    /// Forgets all names, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.ids.clear();
+        self.list.clear();
+        self.text.clear();
+        self.lower.clear();
+    }
+
+    /// The number of a name.
+    pub(crate) fn id(&mut self, text: &str) -> NameId {
+        let key = Word::new(text).key();
+        if let Some(&id) = self.ids.get(&key) {
+            return id;
+        }
+        let id = NameId(self.list.len() as u32);
+        let plain = plain(text).fold(0, |key, c| append(key, u64::from(c)));
+        let start = self.lower.len();
+        self.lower.extend(tidy(text).chars().flat_map(char::to_lowercase));
+        let lower = &self.lower[start..];
+        let first = (start, start + lower.find(' ').unwrap_or(lower.len()));
+        let last = (start + lower.rfind(' ').map_or(0, |at| at + 1), self.lower.len());
+        let ends = [first, last].map(|(start, end)| ((start, end), Word::new(&self.lower[start..end]).key()));
+        let from = self.text.len();
+        self.text.push_str(text);
+        let n_words = text.bytes().filter(|b| *b == b' ').count() + 1;
+        self.list.push(Name { text: (from, self.text.len()), plain, n_words, ends });
+        self.ids.insert(key, id);
+        id
+    }
+
+    /// The name of a number.
+    pub(crate) fn text(&self, id: NameId) -> &str {
+        let (start, end) = self.list[id.0 as usize].text;
+        &self.text[start..end]
+    }
+
+    /// Whether two names are written alike, as [`same_name`] says.
+    pub(crate) fn is_same(&self, a: NameId, b: NameId) -> bool {
+        a == b || self.list[a.0 as usize].plain == self.list[b.0 as usize].plain
+    }
+
+    /// First and last word of a name.
+    pub(crate) fn ends(&self, id: NameId) -> [Word<'_>; 2] {
+        self.list[id.0 as usize].ends.map(|((start, end), key)| Word::known(key, &self.lower[start..end]))
+    }
+
+    /// Words of a name.
+    pub(crate) fn n_words(&self, id: NameId) -> usize {
+        self.list[id.0 as usize].n_words
+    }
+}
 
 /// Words that do not tell one party from another.
 const SMALL_WORDS: [&str; 16] =
     ["the", "a", "an", "of", "in", "from", "for", "and", "on", "at", "s", "to", "some", "many", "its", "their"];
 
 /// The name without a leading article.
-pub(crate) fn tidy(name: &str) -> String {
+pub(crate) fn tidy(name: &str) -> &str {
     let rest = ["The ", "the ", "A ", "a ", "An ", "an "].iter().find_map(|article| name.strip_prefix(article)).unwrap_or(name);
-    rest.trim().to_owned()
+    rest.trim()
 }
 
 /// Whether two names mean the same party: case, articles, hyphens, plural endings, demonyms and the order around "of" and "in" apart, so that "dairy farmers
@@ -58,8 +136,15 @@ pub fn party_key(name: &str) -> String {
 
 /// Whether two names are written alike: case, leading article and kind of apostrophe or hyphen apart.
 pub fn same_name(a: &str, b: &str) -> bool {
-    let plain = |s: &str| tidy(&s.to_lowercase()).replace(['-', '’', '\''], " ");
-    plain(a) == plain(b)
+    plain(a).eq(plain(b))
+}
+
+/// The letters of a name that tell it from others.
+fn plain(name: &str) -> impl Iterator<Item = char> + '_ {
+    const ARTICLES: [&str; 3] = ["the ", "an ", "a "];
+    let has = |article: &&&str| name.get(..article.len()).is_some_and(|start| start.eq_ignore_ascii_case(article));
+    let rest = ARTICLES.iter().find(has).map_or(name, |article| &name[article.len()..]);
+    rest.trim().chars().map(|c| if matches!(c, '-' | '’' | '\'') { ' ' } else { c }).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

@@ -3,17 +3,23 @@
 //! A candidate is a reading of a phrase, the holder of an earlier sentence, or nobody (the article's own voice). Each has a score, the sum of the weights
 //! of its facts; the highest wins, and ties go to the first.
 
-use crate::holders::Mode;
-use crate::holders::article::{Article, HOWS, Reading};
+use crate::holders::article::{Article, HOWS};
 use crate::holders::gazetteer::{Gazetteer, NameForm, Office, VerbKind};
 use crate::holders::mentions::{Mention, MentionKind};
+use crate::holders::names::NameId;
 use crate::holders::tokens::Token;
-use crate::holders::weights::{Facts, Weights, small};
+use crate::holders::weights::{Facts, Weights, Word, small, sum, word, words, yes_no};
+use crate::holders::{Mode, Sentence};
 
-const PREPOSITIONS: [&str; 20] = [
+const PREPOSITIONS: [Word<'_>; 20] = words([
     "by", "to", "with", "against", "from", "of", "on", "for", "between", "in", "over", "than", "at", "into", "about", "towards",
     "after", "before", "under", "through",
-];
+]);
+/// Words that say whether a sentence has a holder at all.
+const TELLING_WORDS: [Word<'_>; 10] =
+    words(["we", "our", "us", "nobody", "neither", "analysts", "observers", "unclear", "should", "must"]);
+/// Words and marks between clauses.
+const CLAUSE_BREAKS: [Word<'_>; 9] = words([",", ";", "and", "but", "while", "whereas", "although", "as", "that"]);
 /// Modes in the order in which they are tried.
 pub(crate) const MODES: [Mode; 4] = [Mode::Author, Mode::Indirect, Mode::Direct, Mode::Mixed];
 
@@ -31,38 +37,31 @@ pub(crate) enum Candidate {
 /// What the ranker may look at.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
-    pub(crate) tokens: &'a [Token<'a>],
-    pub(crate) mentions: &'a [Mention],
-    pub(crate) readings: &'a [Vec<Reading>],
+    pub(crate) sentence: &'a Sentence<'a>,
     pub(crate) article: &'a Article,
     pub(crate) gazetteer: &'a Gazetteer,
-    pub(crate) topic: &'a str,
-    pub(crate) stance: &'a str,
-    pub(crate) is_headline: bool,
+    pub(crate) topic: Word<'a>,
+    pub(crate) stance: Word<'a>,
     /// Holders of other statements of the sentence on the same topic.
-    pub(crate) taken: &'a [String],
+    pub(crate) taken: &'a [NameId],
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// All candidates.
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let mut all = Vec::with_capacity(32);
-        for (m, readings) in self.readings.iter().enumerate() {
-            all.extend((0..readings.len()).filter(|&r| !self.taken.contains(&readings[r].name)).map(|r| Candidate::Phrase(m, r)));
-        }
-        if self.article.last_holder().is_some_and(|(name, _)| !self.taken.contains(name)) {
-            all.push(Candidate::Earlier);
-        }
-        all.push(Candidate::Nobody);
-        all
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+        let sentence = self.sentence;
+        let is_free = |candidate: &Candidate| self.name(*candidate).is_some_and(|name| !self.taken.contains(&name));
+        let readings = move |m: usize| (0..sentence.readings_of(m).len()).map(move |r| Candidate::Phrase(m, r));
+        let phrases = (0..sentence.mentions.len()).flat_map(readings);
+        phrases.chain([Candidate::Earlier]).filter(is_free).chain([Candidate::Nobody])
     }
 
-    /// The party of a candidate.
-    pub(crate) fn name(&self, candidate: Candidate) -> &str {
+    /// The party of a candidate; none for the article's own voice.
+    pub(crate) fn name(&self, candidate: Candidate) -> Option<NameId> {
         match candidate {
-            Candidate::Phrase(m, r) => &self.readings[m][r].name,
-            Candidate::Earlier => self.article.last_holder().map_or("", |(name, _)| name),
-            Candidate::Nobody => "",
+            Candidate::Phrase(m, r) => Some(self.sentence.readings_of(m)[r].name),
+            Candidate::Earlier => self.article.last_holder().map(|(name, _)| name),
+            Candidate::Nobody => None,
         }
     }
 
@@ -71,20 +70,16 @@ impl View<'_> {
         let mut best = (Candidate::Nobody, f32::NEG_INFINITY);
         let (mut last, mut phrase_score) = (usize::MAX, 0.0);
         let is_wanted = |c: &Candidate| only.is_none_or(|m| matches!(c, Candidate::Phrase(phrase, _) if *phrase == m));
-        for candidate in self.candidates().into_iter().filter(is_wanted) {
+        for candidate in self.candidates().filter(is_wanted) {
             let mut score = 0.0;
             if let Candidate::Phrase(m, _) = candidate {
                 // What is said of the phrase is the same for all its readings.
                 if m != last {
-                    let mut sum = [0.0];
-                    self.describe_phrase(m, &mut Facts::new(&mut |fact| weights.add_to(fact, &mut sum)));
-                    (last, phrase_score) = (m, sum[0]);
+                    (last, phrase_score) = (m, sum(weights, |facts| self.describe_phrase(m, facts)));
                 }
                 score += phrase_score;
             }
-            let mut sum = [0.0];
-            self.describe_rest(candidate, &mut Facts::new(&mut |fact| weights.add_to(fact, &mut sum)));
-            score += sum[0];
+            score += sum(weights, |facts| self.describe_rest(candidate, facts));
             if score > best.1 {
                 best = (candidate, score);
             }
@@ -93,273 +88,298 @@ impl View<'_> {
     }
 
     /// All facts of a candidate.
-    pub(crate) fn describe(&self, candidate: Candidate, facts: &mut Facts<'_>) {
+    pub(crate) fn describe(&self, candidate: Candidate, facts: &mut impl Facts) {
         if let Candidate::Phrase(m, _) = candidate {
             self.describe_phrase(m, facts);
         }
         self.describe_rest(candidate, facts);
     }
 
-    fn describe_rest(&self, candidate: Candidate, facts: &mut Facts<'_>) {
+    fn describe_rest(&self, candidate: Candidate, facts: &mut impl Facts) {
         match candidate {
             Candidate::Phrase(m, r) => self.describe_reading(m, r, facts),
-            Candidate::Earlier => self.describe_absent("earlier", facts),
-            Candidate::Nobody => self.describe_absent("nobody", facts),
+            Candidate::Earlier => self.describe_absent(word!("earlier"), facts),
+            Candidate::Nobody => self.describe_absent(word!("nobody"), facts),
         }
     }
 
     /// Facts for a holder who is not in the sentence.
-    fn describe_absent(&self, who: &str, facts: &mut Facts<'_>) {
-        let first = self.tokens.first().map_or("", |t| t.lower.as_ref());
-        let n_tagged = self.mentions.iter().filter(|m| m.is_tagged).count();
-        let n_quoted = self.tokens.iter().filter(|t| t.is_quoted).count();
-        let quote = match n_quoted * 10 / self.tokens.len().max(1) {
-            0 if n_quoted == 0 => "none",
-            0..=5 => "some",
-            6..=8 => "most",
-            _ => "all",
+    fn describe_absent(&self, who: Word<'_>, facts: &mut impl Facts) {
+        let first = self.sentence.tokens.first().map_or(word!(""), Token::word);
+        let n_tagged = self.sentence.mentions.iter().filter(|m| m.is_tagged).count();
+        let n_quoted = self.sentence.tokens.iter().filter(|t| t.is_quoted).count();
+        let quote = match n_quoted * 10 / self.sentence.tokens.len().max(1) {
+            0 if n_quoted == 0 => word!("none"),
+            0..=5 => word!("some"),
+            6..=8 => word!("most"),
+            _ => word!("all"),
         };
-        let pronoun = self.mentions.iter().position(|m| m.kind == MentionKind::Pronoun && m.words.0 < 3);
-        facts.add(who, "");
-        facts.pair(who, "tagged", small(n_tagged));
-        facts.pair(who, "mentions", small(self.mentions.len()));
-        facts.pair(who, "quote", quote);
-        facts.pair(who, "pronoun", if pronoun.is_some() { "yes" } else { "no" });
-        facts.pair(who, "headline", if self.is_headline { "yes" } else { "no" });
-        facts.pair(who, self.stance, small(n_tagged));
-        facts.pair(who, self.topic, "");
-        facts.pair(who, "first", first);
-        let last = self.tokens.last().map_or("", |t| t.text);
-        facts.pair(who, "last", if matches!(last, "?" | "\"" | "”" | ":") { last } else { "-" });
-        for word in ["we", "our", "us", "nobody", "neither", "analysts", "observers", "unclear", "should", "must"] {
-            if self.tokens.iter().any(|t| t.lower == word && !t.is_quoted) {
-                facts.pair(who, "has", word);
+        let pronoun = self.sentence.mentions.iter().position(|m| m.kind == MentionKind::Pronoun && m.words.0 < 3);
+        facts.add(&[who, word!("")]);
+        facts.add(&[who, word!("tagged"), small(n_tagged)]);
+        facts.add(&[who, word!("mentions"), small(self.sentence.mentions.len())]);
+        facts.add(&[who, word!("quote"), quote]);
+        let voice = small(self.article.n_own_voice());
+        facts.add(&[who, word!("voice"), voice]);
+        facts.add(&[who, word!("voice"), voice, self.stance]);
+        let (n_unheld, n_held) = self.article.n_statements();
+        facts.add(&[who, word!("unheld"), small(n_unheld), small(n_held)]);
+        facts.add(&[who, word!("unheld"), small(n_unheld)]);
+        facts.add(&[who, word!("lastunheld"), yes_no(self.article.is_last_unheld()), self.stance]);
+        facts.add(&[who, word!("pronoun"), yes_no(pronoun.is_some())]);
+        facts.add(&[who, word!("headline"), yes_no(self.sentence.is_headline)]);
+        facts.add(&[who, self.stance, small(n_tagged)]);
+        facts.add(&[who, self.topic, word!("")]);
+        facts.add(&[who, word!("first"), first]);
+        let last = self.sentence.tokens.last().filter(|t| matches!(t.text, "?" | "\"" | "”" | ":"));
+        facts.add(&[who, word!("last"), last.map_or(word!("-"), Token::word)]);
+        for word in TELLING_WORDS {
+            if self.sentence.tokens.iter().any(|t| t.word() == word && !t.is_quoted) {
+                facts.add(&[who, word!("has"), word]);
             }
         }
-        let has_say = self.tokens.iter().any(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted);
-        facts.pair(who, "says", if has_say { "yes" } else { "no" });
+        let has_say = self.sentence.tokens.iter().any(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted);
+        facts.add(&[who, word!("says"), yes_no(has_say)]);
         let is_second = !self.taken.is_empty();
-        facts.pair(who, "second", if is_second { "yes" } else { "no" });
+        facts.add(&[who, word!("second"), yes_no(is_second)]);
     }
 
     /// Facts of a phrase, whomever it stands for.
-    fn describe_phrase(&self, m: usize, facts: &mut Facts<'_>) {
-        let mention = &self.mentions[m];
+    fn describe_phrase(&self, m: usize, facts: &mut impl Facts) {
+        let mention = &self.sentence.mentions[m];
         let (first, last) = mention.words;
-        let word = |at: Option<usize>| at.and_then(|i| self.tokens.get(i)).map_or("#", |t| t.lower.as_ref());
+        let word = |at: Option<usize>| at.and_then(|i| self.sentence.tokens.get(i)).map_or(word!("#"), Token::word);
         let kind = kind_name(mention);
         let before = word(first.checked_sub(1));
-        let free = if PREPOSITIONS.contains(&before) { before } else { "free" };
-        let tagged = if mention.is_tagged { "tagged" } else { "untagged" };
-        facts.add(tagged, kind);
-        facts.add(tagged, "");
-        facts.add("before", before);
-        facts.pair("before2", word(first.checked_sub(2)), before);
-        facts.add("after", word(Some(last + 1)));
-        facts.pair("after2", word(Some(last + 1)), word(Some(last + 2)));
-        facts.pair("kindfree", kind, free);
-        facts.add("head", word(Some(last)));
-        facts.add("firstword", word(Some(first)));
-        facts.pair("order", small(m), free);
-        facts.pair("ordertagged", small(m), tagged);
-        facts.pair("alone", small(self.mentions.len()), tagged);
+        let free = if PREPOSITIONS.contains(&before) { before } else { word!("free") };
+        let tagged = if mention.is_tagged { word!("tagged") } else { word!("untagged") };
+        facts.add(&[tagged, kind]);
+        facts.add(&[tagged, word!("")]);
+        facts.add(&[word!("before"), before]);
+        facts.add(&[word!("before2"), word(first.checked_sub(2)), before]);
+        facts.add(&[word!("after"), word(Some(last + 1))]);
+        facts.add(&[word!("after2"), word(Some(last + 1)), word(Some(last + 2))]);
+        facts.add(&[word!("kindfree"), kind, free]);
+        facts.add(&[word!("head"), word(Some(last))]);
+        facts.add(&[word!("firstword"), word(Some(first))]);
+        facts.add(&[word!("order"), small(m), free]);
+        facts.add(&[word!("ordertagged"), small(m), tagged]);
+        facts.add(&[word!("alone"), small(self.sentence.mentions.len()), tagged]);
         let is_start = first <= 1;
-        facts.pair("start", if is_start { "yes" } else { "no" }, kind);
-        let quoted = if self.tokens[first].is_quoted { "in" } else { "out" };
-        facts.pair("quoted", quoted, tagged);
-        facts.pair("quotedkind", quoted, kind);
+        facts.add(&[word!("start"), yes_no(is_start), kind]);
+        let quoted = if self.sentence.tokens[first].is_quoted { word!("in") } else { word!("out") };
+        facts.add(&[word!("quoted"), quoted, tagged]);
+        facts.add(&[word!("quotedkind"), quoted, kind]);
         if mention.is_possessive {
-            facts.add("owns", word(Some(last + 1)));
-            facts.pair("owner", small(m), free);
+            facts.add(&[word!("owns"), word(Some(last + 1))]);
+            facts.add(&[word!("owner"), small(m), free]);
         }
-        facts.pair("headline", if self.is_headline { "yes" } else { "no" }, small(m));
+        facts.add(&[word!("headline"), yes_no(self.sentence.is_headline), small(m)]);
         self.describe_verbs(first, last, tagged, facts);
         self.describe_clause(m, facts);
     }
 
     /// The verbs around a phrase.
-    fn describe_verbs(&self, first: usize, last: usize, tagged: &str, facts: &mut Facts<'_>) {
-        let limit = self.tokens.len().min(last + 12);
-        let behind = (last + 1..limit)
-            .find(|&i| self.tokens[i].verb.is_some_and(|v| v != VerbKind::Auxiliary) && !self.tokens[i].is_quoted);
+    fn describe_verbs(&self, first: usize, last: usize, tagged: Word<'_>, facts: &mut impl Facts) {
+        let limit = self.sentence.tokens.len().min(last + 12);
+        let behind = (last + 1..limit).find(|&i| {
+            self.sentence.tokens[i].verb.is_some_and(|v| v != VerbKind::Auxiliary) && !self.sentence.tokens[i].is_quoted
+        });
         match behind {
             Some(at) => {
-                let token = &self.tokens[at];
+                let token = &self.sentence.tokens[at];
                 let kind = verb_name(token.verb);
-                let crosses = self.mentions.iter().any(|m| m.words.0 > last && m.words.1 < at);
-                facts.pair("verb", kind, small((at - last).min(4)));
-                facts.pair("crosses", kind, if crosses { "yes" } else { "no" });
+                let crosses = self.sentence.mentions.iter().any(|m| m.words.0 > last && m.words.1 < at);
+                facts.add(&[word!("verb"), kind, small((at - last).min(4))]);
+                facts.add(&[word!("crosses"), kind, yes_no(crosses)]);
                 if !crosses {
-                    facts.pair("does", self.stance, &token.lower);
-                    facts.add("does", &token.lower);
+                    facts.add(&[word!("does"), self.stance, token.word()]);
+                    facts.add(&[word!("does"), token.word()]);
                 }
             }
-            None => facts.add("verb", "none"),
+            None => facts.add(&[word!("verb"), word!("none")]),
         }
         let ahead = (first.saturating_sub(5)..first)
             .rev()
-            .find(|&i| self.tokens[i].verb == Some(VerbKind::Say) && !self.tokens[i].is_quoted);
-        facts.pair("said", ahead.map_or("none", |at| small(first - at)), tagged);
-        let since_quote =
-            (first.saturating_sub(4)..first).rev().find(|&i| self.tokens[i].is_quoted && !self.tokens[i + 1].is_quoted);
-        facts.pair("sincequote", since_quote.map_or("none", |at| small(first - at)), tagged);
-        let is_by = first > 1 && self.tokens[first - 1].lower == "by";
+            .find(|&i| self.sentence.tokens[i].verb == Some(VerbKind::Say) && !self.sentence.tokens[i].is_quoted);
+        facts.add(&[word!("said"), ahead.map_or(word!("none"), |at| small(first - at)), tagged]);
+        let since_quote = (first.saturating_sub(4)..first)
+            .rev()
+            .find(|&i| self.sentence.tokens[i].is_quoted && !self.sentence.tokens[i + 1].is_quoted);
+        facts.add(&[word!("sincequote"), since_quote.map_or(word!("none"), |at| small(first - at)), tagged]);
+        let is_by = first > 1 && self.sentence.tokens[first - 1].lower == "by";
         if is_by {
-            let participle = self.tokens[first.saturating_sub(5)..first - 1]
+            let participle = self.sentence.tokens[first.saturating_sub(5)..first - 1]
                 .iter()
                 .rev()
                 .find(|t| t.verb.is_some() || t.lower.ends_with("ed"));
-            facts.add("passive", participle.map_or("no", |t| verb_name(t.verb)));
+            facts.add(&[word!("passive"), participle.map_or(word!("no"), |t| verb_name(t.verb))]);
         }
     }
 
     /// The words of the clause that a phrase begins, with the topic and the stance of the statement.
-    fn describe_clause(&self, m: usize, facts: &mut Facts<'_>) {
-        let last = self.mentions[m].words.1;
-        let end = self.mentions.get(m + 1).map_or(self.tokens.len(), |next| next.words.0);
+    fn describe_clause(&self, m: usize, facts: &mut impl Facts) {
+        let last = self.sentence.mentions[m].words.1;
+        let end = self.sentence.mentions.get(m + 1).map_or(self.sentence.tokens.len(), |next| next.words.0);
         let mut n = 0;
-        for token in self.tokens[last + 1..end].iter().filter(|t| !t.is_mark && t.lower.len() > 3).take(8) {
-            facts.pair("on", self.topic, &token.lower);
+        for token in self.sentence.tokens[last + 1..end].iter().filter(|t| !t.is_mark && t.lower.len() > 3).take(8) {
+            facts.add(&[word!("on"), self.topic, token.word()]);
             n += 1;
         }
-        facts.pair("clause", small(n / 2), if self.taken.is_empty() { "" } else { "second" });
-        let breaks = self.tokens[..self.mentions[m].words.0]
-            .iter()
-            .filter(|t| matches!(t.lower.as_ref(), "," | ";" | "and" | "but" | "while" | "whereas" | "although" | "as" | "that"))
-            .count();
-        let part = if self.taken.is_empty() { "firststatement" } else { "secondstatement" };
-        facts.pair("breaks", small(breaks), part);
-        facts.pair("part", small(m), part);
+        facts.add(&[word!("clause"), small(n / 2), if self.taken.is_empty() { word!("") } else { word!("second") }]);
+        let before = &self.sentence.tokens[..self.sentence.mentions[m].words.0];
+        let breaks = before.iter().filter(|t| CLAUSE_BREAKS.contains(&t.word())).count();
+        let part = if self.taken.is_empty() { word!("firststatement") } else { word!("secondstatement") };
+        facts.add(&[word!("breaks"), small(breaks), part]);
+        facts.add(&[word!("part"), small(m), part]);
     }
 
     /// Facts of one reading of a phrase.
-    fn describe_reading(&self, m: usize, r: usize, facts: &mut Facts<'_>) {
-        let (mention, reading) = (&self.mentions[m], &self.readings[m][r]);
+    fn describe_reading(&self, m: usize, r: usize, facts: &mut impl Facts) {
+        let (mention, reading) = (&self.sentence.mentions[m], self.sentence.readings_of(m)[r]);
         let kind = kind_name(mention);
-        let office = self.tokens[mention.words.0..=mention.words.1].iter().find(|t| t.office.is_some());
-        let mut found = String::new();
+        let office = self.sentence.tokens[mention.words.0..=mention.words.1].iter().find(|t| t.office.is_some());
+        let office_text = office.map_or(word!("-"), Token::word);
+        let (pattern, head) = (mention.pattern.word(), self.sentence.tokens[mention.words.1].word());
+        // All ways to the party as one fact, each way alone, and the first.
+        let mut hows = [word!("hows"); HOWS.len() + 2];
+        let mut n = 1;
         for (how, name) in HOWS {
             if reading.hows & (1 << how as u32) != 0 {
-                facts.pair("how", name, kind);
-                facts.pair("how", name, &mention.pattern);
-                facts.pair("how", name, office.map_or("-", |t| t.lower.as_ref()));
-                facts.add("how", name);
-                found.push_str(name);
-                found.push('+');
+                facts.add(&[word!("how"), name, office_text]);
+                hows[n] = name;
+                n += 1;
             }
         }
-        facts.pair("hows", &found, kind);
-        facts.pair("hows", &found, &mention.pattern);
-        facts.pair("hows", &found, office.map_or("-", |t| office_name(t.office)));
-        let head = self.tokens[mention.words.1].lower.as_ref();
-        let first_how = HOWS.iter().find(|(how, _)| reading.hows & (1 << *how as u32) != 0).map_or("", |(_, name)| name);
-        facts.pair("howhead", first_how, head);
-        let first =
-            self.tokens[mention.words.0..].iter().find(|t| t.lower != "the" && t.lower != "a").map_or("", |t| t.lower.as_ref());
-        facts.pair("howfirst", first_how, first);
-        let is_holder = self.article.last_holder().is_some_and(|(name, _)| *name == reading.name);
-        facts.pair("holder", if is_holder { "yes" } else { "no" }, kind);
-        facts.pair("count", small(self.article.count(&reading.name)), kind);
-        let n_same = self
-            .readings
+        for last in [kind, pattern, office_name(office.and_then(|t| t.office))] {
+            hows[n] = last;
+            facts.add(&hows[..=n]);
+        }
+        let first_how = hows[1];
+        facts.add(&[word!("howhead"), first_how, head]);
+        let first = self.sentence.tokens[mention.words.0..]
             .iter()
-            .enumerate()
-            .filter(|(i, rs)| *i != m && rs.first().is_some_and(|o| o.name == reading.name))
-            .count();
-        facts.add("same", small(n_same));
-        let is_among_readings = mention.party.is_some_and(|p| self.gazetteer.canonical(p) == reading.name);
-        facts.pair("named", if is_among_readings { "yes" } else { "no" }, kind);
-        facts.pair("words", small(reading.name.split(' ').count()), first_how);
+            .find(|t| t.lower != "the" && t.lower != "a")
+            .map_or(word!(""), Token::word);
+        facts.add(&[word!("howfirst"), first_how, first]);
+        let is_holder = self.article.last_holder().is_some_and(|(name, _)| name == reading.name);
+        facts.add(&[word!("holder"), yes_no(is_holder), kind]);
+        facts.add(&[word!("count"), small(self.article.count(reading.name)), kind]);
+        let is_same = |&i: &usize| i != m && self.sentence.readings_of(i).first().is_some_and(|o| o.name == reading.name);
+        let n_same = (0..self.sentence.mentions.len()).filter(is_same).count();
+        facts.add(&[word!("same"), small(n_same)]);
+        let [name_first, name_last] = self.article.names().ends(reading.name);
+        facts.add(&[word!("namefirst"), name_first, first_how]);
+        facts.add(&[word!("namelast"), name_last, first_how]);
+        facts.add(&[word!("topichow"), self.topic, first_how, kind]);
+        let total = self.article.total(reading.name);
+        facts.add(&[word!("total"), small(total), kind]);
+        if let Some(office) = self.article.introduced_office(mention, &self.sentence.tokens) {
+            facts.add(&[word!("introduced"), office_name(Some(office)), first_how]);
+        }
+        let is_among_readings =
+            mention.party.is_some_and(|p| self.gazetteer.canonical(p) == self.article.names().text(reading.name));
+        facts.add(&[word!("named"), yes_no(is_among_readings), kind]);
+        facts.add(&[word!("words"), small(self.article.names().n_words(reading.name)), first_how]);
     }
 
     /// The mode of a statement by its holder.
     pub(crate) fn mode(&self, candidate: Candidate, weights: &Weights) -> Mode {
         let mut best = (Mode::Author, f32::NEG_INFINITY);
         for mode in MODES {
-            let mut sum = [0.0];
-            self.describe_mode(mode, candidate, &mut Facts::new(&mut |fact| weights.add_to(fact, &mut sum)));
-            if sum[0] > best.1 {
-                best = (mode, sum[0]);
+            let score = sum(weights, |facts| self.describe_mode(mode, candidate, facts));
+            if score > best.1 {
+                best = (mode, score);
             }
         }
         best.0
     }
 
     /// Facts that speak for or against a mode.
-    pub(crate) fn describe_mode(&self, mode: Mode, candidate: Candidate, facts: &mut Facts<'_>) {
-        let mode = mode.as_str();
-        let n_quoted = self.tokens.iter().filter(|t| t.is_quoted && !t.is_mark).count();
-        let n_words = self.tokens.iter().filter(|t| !t.is_mark).count().max(1);
+    pub(crate) fn describe_mode(&self, mode: Mode, candidate: Candidate, facts: &mut impl Facts) {
+        let mode = mode_name(mode);
+        let n_quoted = self.sentence.tokens.iter().filter(|t| t.is_quoted && !t.is_mark).count();
+        let n_words = self.sentence.tokens.iter().filter(|t| !t.is_mark).count().max(1);
         let share = small((n_quoted * 6).div_ceil(n_words));
         let who = match candidate {
-            Candidate::Phrase(m, _) => kind_name(&self.mentions[m]),
-            Candidate::Earlier => "earlier",
-            Candidate::Nobody => "nobody",
+            Candidate::Phrase(m, _) => kind_name(&self.sentence.mentions[m]),
+            Candidate::Earlier => word!("earlier"),
+            Candidate::Nobody => word!("nobody"),
         };
-        let opens = self.tokens.first().is_some_and(|t| t.is_quoted);
-        let says = self.tokens.iter().find(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted).map_or("-", |t| t.lower.as_ref());
-        facts.add(mode, "");
-        facts.pair(mode, "who", who);
-        facts.pair(mode, "share", share);
-        facts.pair(mode, "says", says);
-        facts.pair(mode, if opens { "opens" } else { "within" }, share);
-        facts.pair(mode, if says == "-" { "silent" } else { "spoken" }, share);
-        facts.pair(mode, if who == "nobody" { "nobody" } else { "party" }, share);
-        facts.pair(mode, self.stance, "");
-        facts.pair(mode, "headline", if self.is_headline { "yes" } else { "no" });
+        let opens = self.sentence.tokens.first().is_some_and(|t| t.is_quoted);
+        let says =
+            self.sentence.tokens.iter().find(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted).map_or(word!("-"), Token::word);
+        facts.add(&[mode, word!("")]);
+        facts.add(&[mode, word!("who"), who]);
+        facts.add(&[mode, word!("share"), share]);
+        facts.add(&[mode, word!("says"), says]);
+        facts.add(&[mode, if opens { word!("opens") } else { word!("within") }, share]);
+        facts.add(&[mode, if says == word!("-") { word!("silent") } else { word!("spoken") }, share]);
+        facts.add(&[mode, if who == word!("nobody") { word!("nobody") } else { word!("party") }, share]);
+        facts.add(&[mode, self.stance, word!("")]);
+        facts.add(&[mode, word!("headline"), yes_no(self.sentence.is_headline)]);
         let Candidate::Phrase(m, _) = candidate else { return };
-        let (first, last) = self.mentions[m].words;
-        let word = |at: Option<usize>| at.and_then(|i| self.tokens.get(i)).map_or("#", |t| t.lower.as_ref());
-        facts.pair(mode, "after", word(Some(last + 1)));
-        facts.pair(mode, "before", word(first.checked_sub(1)));
-        let verb = self.tokens[last + 1..].iter().find(|t| t.verb.is_some_and(|v| v != VerbKind::Auxiliary));
-        facts.pair(mode, "verb", verb.map_or("-", |t| t.lower.as_ref()));
-        facts.pair(mode, "kind", verb.map_or("-", |t| verb_name(t.verb)));
-        let that = self.tokens[last + 1..].iter().take(6).any(|t| t.lower == "that");
-        facts.pair(mode, "that", if that { "yes" } else { "no" });
+        let (first, last) = self.sentence.mentions[m].words;
+        let word = |at: Option<usize>| at.and_then(|i| self.sentence.tokens.get(i)).map_or(word!("#"), Token::word);
+        facts.add(&[mode, word!("after"), word(Some(last + 1))]);
+        facts.add(&[mode, word!("before"), word(first.checked_sub(1))]);
+        let verb = self.sentence.tokens[last + 1..].iter().find(|t| t.verb.is_some_and(|v| v != VerbKind::Auxiliary));
+        facts.add(&[mode, word!("verb"), verb.map_or(word!("-"), Token::word)]);
+        facts.add(&[mode, word!("kind"), verb.map_or(word!("-"), |t| verb_name(t.verb))]);
+        let that = self.sentence.tokens[last + 1..].iter().take(6).any(|t| t.lower == "that");
+        facts.add(&[mode, word!("that"), yes_no(that)]);
     }
 }
 
-fn verb_name(verb: Option<VerbKind>) -> &'static str {
+fn mode_name(mode: Mode) -> Word<'static> {
+    match mode {
+        Mode::Author => word!("author"),
+        Mode::Indirect => word!("indirect"),
+        Mode::Direct => word!("direct"),
+        Mode::Mixed => word!("mixed"),
+    }
+}
+
+fn verb_name(verb: Option<VerbKind>) -> Word<'static> {
     match verb {
-        Some(VerbKind::Say) => "say",
-        Some(VerbKind::Stance) => "act",
-        Some(VerbKind::Auxiliary) => "aux",
-        None => "-",
+        Some(VerbKind::Say) => word!("say"),
+        Some(VerbKind::Stance) => word!("act"),
+        Some(VerbKind::Auxiliary) => word!("aux"),
+        None => word!("-"),
     }
 }
 
-fn office_name(office: Option<Office>) -> &'static str {
+fn office_name(office: Option<Office>) -> Word<'static> {
     match office {
-        Some(Office::OfState) => "person",
-        Some(Office::StateBody) => "state",
-        Some(Office::OwnBody) => "own",
-        None => "-",
+        Some(Office::OfState) => word!("person"),
+        Some(Office::StateBody) => word!("state"),
+        Some(Office::OwnBody) => word!("own"),
+        None => word!("-"),
     }
 }
 
-fn kind_name(mention: &Mention) -> &'static str {
+fn kind_name(mention: &Mention) -> Word<'static> {
     if mention.is_owned {
-        return "owned";
+        return word!("owned");
     }
     match (mention.kind, mention.form, mention.office) {
-        (MentionKind::Party, Some(NameForm::Demonym), Some(Office::OwnBody)) => "demonymbody",
-        (MentionKind::Party, Some(NameForm::Demonym), Some(_)) => "demonymoffice",
-        (MentionKind::Party, Some(NameForm::Demonym), None) => "demonym",
-        (MentionKind::Party, Some(NameForm::Seat), None) => "seat",
-        (MentionKind::Party, Some(NameForm::Seat), _) => "seatoffice",
-        (MentionKind::Party, _, Some(Office::OwnBody)) => "partybody",
-        (MentionKind::Party, _, Some(_)) => "partyoffice",
-        (MentionKind::Party, ..) if mention.text.contains(' ') => "partylong",
-        (MentionKind::Party, ..) => "party",
-        (MentionKind::Name, _, Some(Office::OwnBody)) => "namebody",
-        (MentionKind::Name, _, Some(_)) => "nameoffice",
-        (MentionKind::Name, ..) => "name",
-        (MentionKind::Office, _, Some(Office::OwnBody)) => "body",
-        (MentionKind::Office, _, Some(Office::StateBody)) => "statebody",
-        (MentionKind::Office, ..) => "office",
-        (MentionKind::Pronoun, ..) => "pronoun",
-        (MentionKind::Both, ..) => "both",
-        (MentionKind::Described, ..) => "described",
+        (MentionKind::Party, Some(NameForm::Demonym), Some(Office::OwnBody)) => word!("demonymbody"),
+        (MentionKind::Party, Some(NameForm::Demonym), Some(_)) => word!("demonymoffice"),
+        (MentionKind::Party, Some(NameForm::Demonym), None) => word!("demonym"),
+        (MentionKind::Party, Some(NameForm::Seat), None) => word!("seat"),
+        (MentionKind::Party, Some(NameForm::Seat), _) => word!("seatoffice"),
+        (MentionKind::Party, _, Some(Office::OwnBody)) => word!("partybody"),
+        (MentionKind::Party, _, Some(_)) => word!("partyoffice"),
+        (MentionKind::Party, ..) if mention.is_long => word!("partylong"),
+        (MentionKind::Party, ..) => word!("party"),
+        (MentionKind::Name, _, Some(Office::OwnBody)) => word!("namebody"),
+        (MentionKind::Name, _, Some(_)) => word!("nameoffice"),
+        (MentionKind::Name, ..) => word!("name"),
+        (MentionKind::Office, _, Some(Office::OwnBody)) => word!("body"),
+        (MentionKind::Office, _, Some(Office::StateBody)) => word!("statebody"),
+        (MentionKind::Office, ..) => word!("office"),
+        (MentionKind::Pronoun, ..) => word!("pronoun"),
+        (MentionKind::Both, ..) => word!("both"),
+        (MentionKind::Described, ..) => word!("described"),
     }
 }

@@ -1,6 +1,7 @@
 //! Rules that overrule the ranker: patterns that are plain to a reader and too rare in the training data to be learnt.
 
 use crate::holders::Sentence;
+use crate::holders::article::How;
 use crate::holders::gazetteer::VerbKind;
 use crate::holders::mentions::{Mention, MentionKind};
 use crate::holders::rank::Candidate;
@@ -15,6 +16,7 @@ const POSITIONS: [&str; 17] = [
 impl Sentence<'_> {
     /// The candidate that takes the place of the ranker's choice.
     pub(crate) fn overrule(&self, choice: Candidate, has_earlier: bool) -> Candidate {
+        let choice = self.army(choice);
         if let Some(nested) = self.nested(choice) {
             return nested;
         }
@@ -31,6 +33,7 @@ impl Sentence<'_> {
                 let before = self.mentions[last].words.0.checked_sub(1)?;
                 (self.tokens[before].text == ":" && is_bare_party(&self.mentions[last])).then_some(last)
             }
+            Candidate::Nobody => self.agent(),
             Candidate::Phrase(m, _) if self.tokens[self.mentions[m].words.0].is_quoted => {
                 let n_quoted = self.tokens.iter().filter(|t| t.is_quoted).count();
                 let is_speaker = |m: &Mention| !self.tokens[m.words.0].is_quoted && self.says(m);
@@ -38,6 +41,29 @@ impl Sentence<'_> {
             }
             _ => None,
         }
+    }
+
+    /// The phrase behind "by" and a verb in the passive that ends the sentence: "the bill was rejected by the Senate".
+    fn agent(&self) -> Option<usize> {
+        let is_agent = |m: &Mention| {
+            let Some(by) = m.words.0.checked_sub(1).filter(|&at| self.tokens[at].lower == "by") else { return false };
+            let verb = by.checked_sub(1).map(|at| &self.tokens[at]);
+            let is_passive = self.tokens[..by].iter().rev().take(4).any(|t| t.verb == Some(VerbKind::Auxiliary));
+            let is_last = self.tokens[m.words.1 + 1..].iter().all(|t| t.is_mark);
+            is_last
+                && verb.is_some_and(|t| matches!(t.verb, Some(VerbKind::Say | VerbKind::Stance)) && !t.is_quoted)
+                && is_passive
+        };
+        self.mentions.iter().position(is_agent)
+    }
+
+    /// An army keeps its name where it was read as its state: "the Eritrean army".
+    fn army(&self, choice: Candidate) -> Candidate {
+        let Candidate::Phrase(m, r) = choice else { return choice };
+        let has = |r: usize, how: How| self.readings_of(m)[r].hows & (1 << how as u32) != 0;
+        let is_army = self.tokens[self.mentions[m].words.1].lower == "army" && has(r, How::Own);
+        let whole = (0..self.readings_of(m).len()).find(|&r| has(r, How::Whole)).filter(|_| is_army);
+        whole.map_or(choice, |r| Candidate::Phrase(m, r))
     }
 
     /// Whether a verb of saying stands just before or behind a phrase.
@@ -60,7 +86,7 @@ impl Sentence<'_> {
         let next = last + 2 + usize::from(self.tokens.get(last + 2).is_some_and(|t| t.lower == "that"));
         let inner = (m + 1..self.mentions.len()).find(|&i| self.mentions[i].words.0 == next)?;
         let is_other =
-            self.readings[inner].first().is_some_and(|r| self.readings[m].first().is_some_and(|own| own.name != r.name));
+            self.readings_of(inner).first().is_some_and(|r| self.readings_of(m).first().is_some_and(|own| own.name != r.name));
         let fits =
             !is_told && is_other && is_bare_party(&self.mentions[inner]) && self.takes_position(self.mentions[inner].words.1 + 1);
         fits.then_some(Candidate::Phrase(inner, 0))

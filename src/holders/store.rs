@@ -14,7 +14,8 @@ use crate::model::{Calibration, HeadMeta, HeadParts, Model, ModelMeta, ModelPart
 use crate::task::{HeadTask, Task};
 use crate::train::HeadParams;
 
-const TASK: &str = "holders";
+/// With the number of the way in which facts are written.
+const TASK: &str = "holders 2";
 const TAG: &str = "tag:";
 const RANK: &str = "rank:";
 

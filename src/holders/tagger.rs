@@ -6,14 +6,17 @@
 //! mean over all steps (Collins 2002). Labels are `O`, `B-X`, `I-X`; `I-X` follows only `B-X` or `I-X`. Deterministic: sentences are shuffled by a seed.
 //! With the same features it marks holders in `datasets/diplomacy` and sources and cues in PolNeAR (`stance bench holders`).
 
-use crate::holders::gazetteer::{Gazetteer, VerbKind};
+use crate::holders::emissions::{Emissions, OF_PAIR, OF_WORD};
+use crate::holders::gazetteer::{Gazetteer, Office, VerbKind};
 use crate::holders::tokens::Token;
-use crate::holders::weights::{Facts, Interner, Weights, small};
+use crate::holders::weights::{Facts, Interner, Numbering, Sums, Weights, Word, small, word};
 use crate::random::Random;
 
 /// Facts seen less often, or with smaller weights, are dropped when training is over: half of the model file, and no label changes that matters.
 const LEAST_COUNT: u32 = 2;
 const LEAST_WEIGHT: f32 = 0.15;
+/// Labels at most.
+const MOST_LABELS: usize = 8;
 /// Passes over the training sentences.
 const EPOCHS: usize = 8;
 
@@ -22,6 +25,7 @@ const EPOCHS: usize = 8;
 pub(crate) struct Tagger {
     pub(crate) labels: Vec<String>,
     pub(crate) weights: Weights,
+    emissions: Emissions,
     transitions: Transitions,
 }
 
@@ -47,8 +51,9 @@ impl TaggedSentence {
         let mut sentence = Self { labels, ..Self::default() };
         let context = Context::new(tokens);
         for at in 0..tokens.len() {
-            let facts = &mut sentence.facts;
-            describe(tokens, at, &context, gazetteer, &mut Facts::new(&mut |fact| facts.push(interner.id(fact))));
+            let mut facts = Numbering { interner, ids: &mut sentence.facts };
+            describe_words(tokens, at, &mut facts);
+            describe_shape(tokens, at, &context, gazetteer, &mut facts);
             sentence.ends.push(sentence.facts.len());
         }
         sentence
@@ -74,6 +79,7 @@ impl Transitions {
         Self { n, scores: vec![0.0; (n + 1) * n], is_legal }
     }
 
+    #[inline]
     fn score(&self, previous: usize, label: usize) -> f32 {
         let at = previous * self.n + label;
         if self.is_legal[at] { self.scores[at] } else { f32::NEG_INFINITY }
@@ -84,15 +90,14 @@ impl Transitions {
         let n = self.n;
         let n_tokens = emissions.len() / n;
         let mut back = vec![0_u8; emissions.len()];
-        let mut scores: Vec<f32> = Vec::with_capacity(n);
-        let mut next = vec![0.0_f32; n];
+        let (mut scores, mut next) = ([f32::NEG_INFINITY; MOST_LABELS], [f32::NEG_INFINITY; MOST_LABELS]);
         for at in 0..n_tokens {
             for label in 0..n {
                 let (mut best, mut from) = (f32::NEG_INFINITY, 0);
                 if at == 0 {
                     best = self.score(n, label);
                 } else {
-                    for (previous, &score) in scores.iter().enumerate() {
+                    for (previous, &score) in scores[..n].iter().enumerate() {
                         let score = score + self.score(previous, label);
                         if score > best {
                             (best, from) = (score, previous);
@@ -102,8 +107,7 @@ impl Transitions {
                 next[label] = best + emissions[at * n + label];
                 back[at * n + label] = from as u8;
             }
-            scores.clear();
-            scores.extend_from_slice(&next);
+            scores = next;
         }
         let mut path = vec![0; n_tokens];
         let Some(last) = n_tokens.checked_sub(1) else { return path };
@@ -140,7 +144,7 @@ impl Tagger {
             rows.extend_from_slice(&transitions.scores[previous * n..(previous + 1) * n]);
         }
         let weights = Weights::new(names, &rows, n, 0.0);
-        Self { labels, weights, transitions }
+        Self { labels, emissions: Emissions::new(&weights), weights, transitions }
     }
 
     /// A tagger from stored weights, among which are its transitions.
@@ -151,7 +155,7 @@ impl Tagger {
                 transitions.scores[previous * labels.len()..(previous + 1) * labels.len()].copy_from_slice(row);
             }
         }
-        Self { labels, weights, transitions }
+        Self { labels, emissions: Emissions::new(&weights), weights, transitions }
     }
 
     /// The label of each token.
@@ -159,8 +163,11 @@ impl Tagger {
         let n = self.labels.len();
         let mut emissions = vec![0.0; tokens.len() * n];
         let context = Context::new(tokens);
+        self.emissions.add(tokens, &mut emissions);
         for (at, sums) in emissions.chunks_exact_mut(n).enumerate() {
-            describe(tokens, at, &context, gazetteer, &mut Facts::new(&mut |fact| self.weights.add_to(fact, sums)));
+            let mut facts = Sums::new(&self.emissions.others, sums);
+            describe_shape(tokens, at, &context, gazetteer, &mut facts);
+            facts.finish();
         }
         self.transitions.best_path(&emissions)
     }
@@ -258,127 +265,153 @@ impl Learner {
     }
 }
 
-/// What is known of the whole sentence, per token.
+/// What is known of the whole sentence.
 struct Context {
-    /// Tokens to the next and from the last verb of saying, and of any kind.
-    next_say: Vec<usize>,
-    last_say: Vec<usize>,
-    next_verb: Vec<usize>,
-    /// Tokens since a quotation mark closed.
-    since_quote: Vec<usize>,
+    around: Vec<Around>,
     n_quoted: usize,
 }
 
+/// Tokens from one token to others, [`FAR`] at most.
+#[derive(Clone, Copy)]
+struct Around {
+    /// To the next and from the last verb of saying, and to the next of any kind.
+    next_say: u8,
+    last_say: u8,
+    next_verb: u8,
+    /// Since a quotation mark closed.
+    since_quote: u8,
+}
+
+const FAR: u8 = 9;
+
 impl Context {
     fn new(tokens: &[Token<'_>]) -> Self {
-        let is_say = |t: &Token<'_>| t.verb == Some(VerbKind::Say);
-        let is_verb = |t: &Token<'_>| t.verb.is_some();
-        let mut since_quote = vec![9; tokens.len()];
-        let mut closed: Option<usize> = None;
-        for at in 0..tokens.len() {
-            if at > 0 && tokens[at - 1].is_quoted && !tokens[at].is_quoted {
-                closed = Some(at);
-            }
-            since_quote[at] = closed.map_or(9, |c| at - c).min(9);
+        let further = |distance: u8, is_there: bool| if is_there { 0 } else { (distance + 1).min(FAR) };
+        let mut here = Around { next_say: FAR, last_say: FAR, next_verb: FAR, since_quote: FAR };
+        let mut around = Vec::with_capacity(tokens.len());
+        for (at, token) in tokens.iter().enumerate() {
+            here.last_say = further(here.last_say, token.verb == Some(VerbKind::Say));
+            here.since_quote = further(here.since_quote, at > 0 && tokens[at - 1].is_quoted && !token.is_quoted);
+            around.push(here);
         }
-        Self {
-            next_say: distances(tokens.iter().rev().map(is_say), true),
-            last_say: distances(tokens.iter().map(is_say), false),
-            next_verb: distances(tokens.iter().rev().map(is_verb), true),
-            since_quote,
-            n_quoted: tokens.iter().filter(|t| t.is_quoted).count(),
+        for (token, around) in tokens.iter().zip(&mut around).rev() {
+            here.next_say = further(here.next_say, token.verb == Some(VerbKind::Say));
+            here.next_verb = further(here.next_verb, token.verb.is_some());
+            (around.next_say, around.next_verb) = (here.next_say, here.next_verb);
         }
+        Self { around, n_quoted: tokens.iter().filter(|t| t.is_quoted).count() }
     }
 }
 
-/// Tokens since the last true value; reversed for those to the next.
-fn distances(is_there: impl Iterator<Item = bool>, is_reversed: bool) -> Vec<usize> {
-    let mut distance = 9;
-    let mut distances: Vec<usize> = is_there
-        .map(|there| {
-            distance = if there { 0 } else { (distance + 1).min(9) };
-            distance
-        })
-        .collect();
-    if is_reversed {
-        distances.reverse();
-    }
-    distances
-}
-
-fn shape(token: &Token<'_>) -> &'static str {
+fn shape(token: &Token<'_>) -> Word<'static> {
     let mut letters = token.text.chars().filter(|c| c.is_alphabetic());
     match (token.is_mark, token.is_capital, letters.next()) {
-        (true, ..) => "mark",
-        (_, true, _) if token.text.len() > 1 && letters.all(char::is_uppercase) => "ALL",
-        (_, true, _) => "Cap",
-        (_, false, None) => "digit",
-        _ => "low",
+        (true, ..) => word!("mark"),
+        (_, true, _) if token.text.len() > 1 && letters.all(char::is_uppercase) => word!("ALL"),
+        (_, true, _) => word!("Cap"),
+        (_, false, None) => word!("digit"),
+        _ => word!("low"),
     }
 }
 
-fn verb_word(token: Option<&Token<'_>>) -> &'static str {
+fn verb_word(token: Option<&Token<'_>>) -> Word<'static> {
     match token.and_then(|t| t.verb) {
-        Some(VerbKind::Say) => "say",
-        Some(VerbKind::Stance) => "act",
-        Some(VerbKind::Auxiliary) => "aux",
-        None => "-",
+        Some(VerbKind::Say) => word!("say"),
+        Some(VerbKind::Stance) => word!("act"),
+        Some(VerbKind::Auxiliary) => word!("aux"),
+        None => word!("-"),
     }
 }
 
-fn office_word(token: Option<&Token<'_>>) -> &'static str {
-    use crate::holders::gazetteer::Office;
+fn office_word(token: Option<&Token<'_>>) -> Word<'static> {
     match token.and_then(|t| t.office) {
-        Some(Office::OfState) => "person",
-        Some(Office::StateBody) => "state",
-        Some(Office::OwnBody) => "own",
-        None => "-",
+        Some(Office::OfState) => word!("person"),
+        Some(Office::StateBody) => word!("state"),
+        Some(Office::OwnBody) => word!("own"),
+        None => word!("-"),
     }
 }
 
-/// The facts of token `at`.
-fn describe(tokens: &[Token<'_>], at: usize, context: &Context, gazetteer: &Gazetteer, facts: &mut Facts<'_>) {
-    let token = &tokens[at];
+/// The last `n` letters of a word.
+fn ending(word: &str, n: usize) -> Word<'_> {
+    Word::new(word.char_indices().rev().nth(n - 1).map_or(word, |(i, _)| &word[i..]))
+}
+
+/// The facts of token `at` that are words; [`Emissions`] adds them up.
+fn describe_words(tokens: &[Token<'_>], at: usize, facts: &mut impl Facts) {
+    let lower = |d: isize| at.checked_add_signed(d).and_then(|i| tokens.get(i)).map_or(word!("#"), Token::word);
+    for (name, place) in OF_WORD {
+        facts.add(&[name, lower(-place)]);
+    }
+    for (name, place) in OF_PAIR {
+        facts.add(&[name, lower(-place - 1), lower(-place)]);
+    }
+}
+
+/// All other facts of token `at`.
+#[inline]
+fn describe_shape(tokens: &[Token<'_>], at: usize, context: &Context, gazetteer: &Gazetteer, facts: &mut impl Facts) {
+    let (token, around) = (&tokens[at], context.around[at]);
     let word = |d: isize| at.checked_add_signed(d).and_then(|i| tokens.get(i));
-    let lower = |d: isize| word(d).map_or("#", |t| t.lower.as_ref());
-    facts.add("w", lower(0));
-    facts.add("w-1", lower(-1));
-    facts.add("w+1", lower(1));
-    facts.add("w-2", lower(-2));
-    facts.add("w+2", lower(2));
-    facts.pair("w-1w", lower(-1), lower(0));
-    facts.pair("ww+1", lower(0), lower(1));
-    let suffix = |t: &str, n: usize| t.char_indices().rev().nth(n - 1).map_or(0, |(i, _)| i);
-    facts.add("suffix3", &token.lower[suffix(&token.lower, 3)..]);
-    facts.add("suffix2+1", &lower(1)[suffix(lower(1), 2)..]);
-    let shapes = |d: isize| word(d).map_or("#", shape);
-    facts.add("shape", shapes(0));
-    facts.pair("shape-1", shapes(-1), shapes(0));
-    facts.pair("shape+1", shapes(0), shapes(1));
-    let party = |d: isize| word(d).map_or("#", |t| t.party_word(gazetteer));
-    facts.add("party", party(0));
-    facts.pair("party-1", party(-1), party(0));
-    facts.pair("party+1", party(0), party(1));
-    facts.pair("office", office_word(word(-1)), office_word(word(0)));
-    facts.pair("office+1", office_word(word(0)), office_word(word(1)));
-    facts.pair("verb", verb_word(word(-1)), verb_word(word(0)));
-    facts.pair("verb+1", verb_word(word(0)), verb_word(word(1)));
-    facts.pair("verb+2", verb_word(word(1)), verb_word(word(2)));
-    facts.pair("kinds", party(0), office_word(word(0)));
-    let quoted = if token.is_quoted { "in" } else { "out" };
-    facts.pair("quoted", quoted, small(context.n_quoted.div_ceil(4)));
-    facts.pair("quotedshape", quoted, shapes(0));
-    facts.pair("sincequote", small(context.since_quote[at]), verb_word(word(0)));
-    let nextsay = small(context.next_say[at]);
-    facts.pair("nextsay", nextsay, quoted);
-    facts.pair("lastsay", small(context.last_say[at]), quoted);
-    facts.pair("nextverb", small(context.next_verb[at]), shapes(0));
-    facts.pair("place", small(at), shapes(0));
-    facts.pair("fromend", small(tokens.len() - 1 - at), shapes(0));
+    facts.add(&[word!("suffix3"), ending(&token.lower, 3)]);
+    facts.add(&[word!("suffix2+1"), ending(word(1).map_or("#", |t| &t.lower), 2)]);
+    let shapes = |d: isize| word(d).map_or(word!("#"), shape);
+    facts.add(&[word!("shape"), shapes(0)]);
+    facts.add(&[word!("shape-1"), shapes(-1), shapes(0)]);
+    facts.add(&[word!("shape+1"), shapes(0), shapes(1)]);
+    let party = |d: isize| word(d).map_or(word!("#"), |t| t.party_word(gazetteer));
+    facts.add(&[word!("party"), party(0)]);
+    facts.add(&[word!("party-1"), party(-1), party(0)]);
+    facts.add(&[word!("party+1"), party(0), party(1)]);
+    let (office, verb) = (|d: isize| office_word(word(d)), |d: isize| verb_word(word(d)));
+    facts.add(&[word!("office"), office(-1), office(0)]);
+    facts.add(&[word!("office+1"), office(0), office(1)]);
+    facts.add(&[word!("verb"), verb(-1), verb(0)]);
+    facts.add(&[word!("verb+1"), verb(0), verb(1)]);
+    facts.add(&[word!("verb+2"), verb(1), verb(2)]);
+    facts.add(&[word!("kinds"), party(0), office(0)]);
+    let quoted = if token.is_quoted { word!("in") } else { word!("out") };
+    facts.add(&[word!("quoted"), quoted, small(context.n_quoted.div_ceil(4))]);
+    facts.add(&[word!("quotedshape"), quoted, shapes(0)]);
+    facts.add(&[word!("sincequote"), small(usize::from(around.since_quote)), verb(0)]);
+    let next_say = small(usize::from(around.next_say));
+    facts.add(&[word!("nextsay"), next_say, quoted]);
+    facts.add(&[word!("lastsay"), small(usize::from(around.last_say)), quoted]);
+    facts.add(&[word!("nextverb"), small(usize::from(around.next_verb)), shapes(0)]);
+    facts.add(&[word!("place"), small(at), shapes(0)]);
+    facts.add(&[word!("fromend"), small(tokens.len() - 1 - at), shapes(0)]);
     if token.is_possessive {
-        facts.add("possessive", verb_word(word(1)));
+        facts.add(&[word!("possessive"), verb(1)]);
     }
     if word(1).is_none_or(|t| t.is_mark) {
-        facts.pair("edge", shapes(-1), nextsay);
+        facts.add(&[word!("edge"), shapes(-1), next_say]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::holders::tokens::{quotes, tokens};
+
+    #[test]
+    fn words_in_rows_add_up_as_facts_do() {
+        let gazetteer = Gazetteer::builtin();
+        let text = "India said the offer, the last offer, was dead.";
+        let tokens = tokens(text, &quotes(text), &gazetteer);
+        let (mut interner, mut ids) = (Interner::default(), Vec::new());
+        for at in 0..tokens.len() {
+            describe_words(&tokens, at, &mut Numbering { interner: &mut interner, ids: &mut ids });
+        }
+        // Whole numbers add up to the same in any order.
+        let rows: Vec<f32> = (1..=interner.len() * 3).map(|i| (i * i % 97) as f32).collect();
+        let weights = Weights::new(interner.names(), &rows, 3, 0.0);
+        let (mut by_facts, mut by_rows) = (vec![0.0; tokens.len() * 3], vec![0.0; tokens.len() * 3]);
+        for (at, sums) in by_facts.chunks_exact_mut(3).enumerate() {
+            let mut facts = Sums::new(&weights, sums);
+            describe_words(&tokens, at, &mut facts);
+            facts.finish();
+        }
+        Emissions::new(&weights).add(&tokens, &mut by_rows);
+        assert_eq!(by_rows, by_facts);
     }
 }

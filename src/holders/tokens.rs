@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::holders::gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
+use crate::holders::gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, Role, VerbKind, WordClass};
+use crate::holders::weights::{Word, word};
 
 /// A word or mark of the sentence; a name of the gazetteer is one token.
 #[derive(Debug, Clone)]
@@ -10,11 +11,14 @@ pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
     /// In lower case, without a possessive ending.
     pub(crate) lower: Cow<'a, str>,
+    /// Key of `lower`, as of a [`Word`].
+    key: u64,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) hit: Option<Hit>,
     pub(crate) office: Option<Office>,
     pub(crate) verb: Option<VerbKind>,
+    pub(crate) class: WordClass,
     pub(crate) is_capital: bool,
     pub(crate) is_possessive: bool,
     pub(crate) is_mark: bool,
@@ -23,24 +27,46 @@ pub(crate) struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// The word in lower case.
+    pub(crate) fn word(&self) -> Word<'_> {
+        Word::known(self.key, &self.lower)
+    }
+
     /// What the gazetteer says, as a word.
-    pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> &'static str {
+    pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> Word<'static> {
         match self.hit.map(|hit| (gazetteer.kind(hit.party), hit.form)) {
-            None => "-",
-            Some((PartyKind::Place, _)) => "place",
-            Some((PartyKind::Body, _)) => "body",
-            Some((PartyKind::State, NameForm::Name)) => "state",
-            Some((PartyKind::State, NameForm::Demonym)) => "demonym",
-            Some((PartyKind::State, NameForm::Seat)) => "seat",
+            None => word!("-"),
+            Some((PartyKind::Place, _)) => word!("place"),
+            Some((PartyKind::Body, _)) => word!("body"),
+            Some((PartyKind::State, NameForm::Name)) => word!("state"),
+            Some((PartyKind::State, NameForm::Demonym)) => word!("demonym"),
+            Some((PartyKind::State, NameForm::Seat)) => word!("seat"),
         }
     }
 }
 
 /// Cuts a sentence into words and marks, and looks each up.
 pub(crate) fn tokens<'a>(sentence: &'a str, quotes: &[(usize, usize)], gazetteer: &Gazetteer) -> Vec<Token<'a>> {
+    tokens_in(Vec::new(), sentence, quotes, gazetteer)
+}
+
+/// An empty list in the memory of another; the standard library reuses it where both elements are laid out alike.
+pub(crate) fn emptied<'b>(mut tokens: Vec<Token<'_>>) -> Vec<Token<'b>> {
+    tokens.clear();
+    tokens.into_iter().map(|_| unreachable!("the list is empty")).collect()
+}
+
+/// [`tokens`] in the memory of `list`, which is empty.
+pub(crate) fn tokens_in<'a>(
+    list: Vec<Token<'_>>,
+    sentence: &'a str,
+    quotes: &[(usize, usize)],
+    gazetteer: &Gazetteer,
+) -> Vec<Token<'a>> {
     let hits = gazetteer.find(sentence);
     let mut next_hit = hits.iter().peekable();
-    let mut tokens: Vec<Token<'a>> = Vec::with_capacity(sentence.len() / 4);
+    let mut tokens: Vec<Token<'a>> = emptied(list);
+    tokens.reserve(sentence.len() / 4);
     let mut next_quote = 0;
     let mut at = 0;
     while let Some((start, mut end)) = next_piece(sentence, at) {
@@ -70,9 +96,10 @@ fn token<'a>(sentence: &'a str, start: usize, end: usize, hit: Option<Hit>, is_q
     let lower = if bare.chars().any(char::is_uppercase) { Cow::Owned(bare.to_lowercase()) } else { Cow::Borrowed(bare) };
     let is_mark = !text.chars().any(char::is_alphanumeric);
     let is_possessive = bare.len() < text.len() || text.ends_with('s') && sentence[end..].starts_with(['\'', '’']);
-    let (office, verb) = if is_mark { (None, None) } else { (gazetteer.office(&lower), gazetteer.verb(&lower)) };
+    let key = Word::new(&lower).key();
+    let Role { office, verb, class } = if is_mark { Role::default() } else { gazetteer.role(key) };
     let is_capital = text.starts_with(char::is_uppercase);
-    Token { text, lower, start, end, hit, office, verb, is_capital, is_possessive, is_mark, is_quoted }
+    Token { text, lower, key, start, end, hit, office, verb, class, is_capital, is_possessive, is_mark, is_quoted }
 }
 
 /// Bytes of the next word or mark at or after `at`.
