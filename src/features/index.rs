@@ -117,20 +117,17 @@ impl<'a> IndexView<'a> {
         None
     }
 
-    /// The top bits of each feature's key that the table keeps, in order of features.
-    pub(crate) fn top_bits(&self) -> impl ExactSizeIterator<Item = u64> {
-        let mut bucket = 0;
-        let (starts, tags) = (self.starts, self.tags);
-        let n_features = tags.len() - TAG_PADDING;
-        (0..n_features).map(move |i| {
-            while starts[bucket + 1] as usize <= i {
-                bucket += 1;
+    /// Calls `f` with the top bits of each feature's key that the table keeps, in order of features.
+    #[inline(always)]
+    pub(crate) fn for_each_top(&self, mut f: impl FnMut(u64)) {
+        for (bucket, bounds) in (0_u64..).zip(self.starts.windows(2)) {
+            for tag in &self.tags[bounds[0] as usize..bounds[1] as usize] {
+                f(bucket << TAG_BITS | u64::from(*tag));
             }
-            (bucket as u64) << TAG_BITS | u64::from(tags[i])
-        })
+        }
     }
 
-    /// How many bits [`Self::top_bits`] gives.
+    /// How many bits [`Self::for_each_top`] gives.
     pub(crate) fn n_top_bits(&self) -> u32 {
         self.bits + TAG_BITS
     }
@@ -178,7 +175,9 @@ mod tests {
         let keys = scattered(3000);
         let index = KeyIndex::build(&keys).unwrap();
         let n_bits = index.view().n_top_bits();
-        assert_eq!(index.view().top_bits().collect::<Vec<_>>(), keys.iter().map(|key| key >> (64 - n_bits)).collect::<Vec<_>>());
+        let mut tops = Vec::new();
+        index.view().for_each_top(|top| tops.push(top));
+        assert_eq!(tops, keys.iter().map(|key| key >> (64 - n_bits)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -8,12 +8,15 @@
 use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
+use memmap2::MmapMut;
 use wide::u32x8;
 
 /// Words of a cache line.
 const LINE: usize = 16;
 /// Words of a block that are compared: its head, its checks, and perhaps what comes behind, which is left out of the answer.
 const COMPARED: usize = 8;
+/// Least share of places that a table takes.
+pub(super) const LEAST_FILL: f32 = 0.4;
 /// Marks the head of a block from which features have moved on.
 const MOVED_ON: u32 = 1 << 31;
 /// The address of the feature that there is not: it has a record, of zeros, so that unknown n-grams need no case of their own.
@@ -25,9 +28,11 @@ struct Line([u32; LINE]);
 
 /// The blocks of several tables. A block holds its head (the rank of its first feature), the checks of its features, and their records; the first one is empty. The
 /// address of a feature is the word at which its record begins.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Blocks {
-    lines: Vec<Line>,
+    /// Lines, zero where nothing is. On large pages where the system has them: one fault instead of hundreds while it is filled.
+    memory: MmapMut,
+    n_blocks: usize,
     /// Words of a block.
     width: usize,
     n_places: usize,
@@ -51,76 +56,53 @@ pub(super) struct Table {
 }
 
 impl Blocks {
-    /// No table yet, and [`NOTHING`]; for records of `stride` words, with room for `n_features`.
+    /// No table yet, and [`NOTHING`]; for `n_features` at most, with records of `stride` words.
     pub(super) fn new(stride: usize, n_features: usize) -> Self {
         let n_fitting = |words: usize| (words - 1) / (1 + stride);
         let width = (1..).map(|n| n * LINE).find(|&words| n_fitting(words) >= 3).expect("there are larger blocks");
         let n_places = n_fitting(width).min(COMPARED - 1);
-        let mut lines = Vec::with_capacity((2 * n_features / n_places + 16) * width / LINE);
-        lines.resize(width / LINE, Line::zeroed());
-        Self { lines, width, n_places, stride, n_features: 0 }
+        // Room for homes and for a block of its own for every feature; what stays empty is never touched.
+        let n_blocks = (n_features as f32 / (LEAST_FILL * n_places as f32)) as usize + n_features + 16;
+        Self { memory: zeros(n_blocks * width), n_blocks: 1, width, n_places, stride, n_features: 0 }
     }
 
     /// Records without keys. The address of a feature is one more than its rank, times `stride`.
     pub(super) fn without_keys<'r>(stride: usize, records: impl ExactSizeIterator<Item = &'r [u32]>) -> Self {
         let n_features = records.len();
-        let mut lines = vec![Line::zeroed(); ((1 + n_features) * stride).div_ceil(LINE)];
-        let words: &mut [u32] = bytemuck::cast_slice_mut(&mut lines);
+        let mut memory = zeros((1 + n_features) * stride);
+        let words: &mut [u32] = bytemuck::cast_slice_mut(&mut memory);
         words.chunks_exact_mut(stride).skip(1).zip(records).for_each(|(words, record)| words.copy_from_slice(record));
-        Self { lines, width: stride, n_places: 0, stride, n_features: n_features as u32 }
+        Self { memory, n_blocks: 0, width: stride, n_places: 0, stride, n_features: n_features as u32 }
     }
 
-    /// Adds a table of `n` features, of whose keys `top_bits` top bits (at most 32) are known. They come in ascending order: top bits, low bits, record. Of all
-    /// places the share `fill` will be taken: the fewer, the fewer features have to move on, and the more memory is read.
-    pub(super) fn add_table<'r>(
-        &mut self,
-        n: usize,
-        fill: f32,
-        top_bits: u32,
-        features: impl Iterator<Item = (u64, u32, &'r [u32])>,
-    ) -> Table {
-        let first = self.n_blocks();
+    /// Starts a table of `n` features, of whose keys `top_bits` top bits (at most 32) are known. Of all places the share `fill` will be taken: the fewer, the
+    /// fewer features have to move on, and the more memory is read.
+    pub(super) fn start_table(&mut self, n: usize, fill: f32, top_bits: u32) -> Filler {
+        debug_assert!(fill >= LEAST_FILL);
+        let first = self.n_blocks;
         let n_homes = 1 + (n as f32 / (fill * self.n_places as f32)) as usize;
-        self.lines.resize((first + n_homes) * self.width / LINE, Line::zeroed());
+        self.n_blocks += n_homes;
         let checks = ((1 << self.n_places) - 1) << 1;
-        let mut table = Table { first, n_homes: n_homes as u64, top_bits, checks, twins: Vec::new() };
-        let mut filler = Filler { block: first, place: 0, recent: Vec::with_capacity(64) };
-        let mut twins = Vec::new();
-        for (top, low, record) in features {
-            filler.go_to(table.home(top));
-            if filler.has_twin(table.home(top), check(low)) {
-                twins.push((self.n_features, top, low, record));
-                // The ranks of a block have no gap.
-                filler.place = self.n_places;
-            } else {
-                filler.put(self, check(low), record);
-            }
-            self.n_features += 1;
-        }
-        for (rank, top, low, record) in twins {
-            let block = self.n_blocks();
-            self.write(block, 0, rank, check(low), record);
-            table.twins.push((top, low, self.address(block, 0)));
-        }
-        table
-    }
-
-    fn n_blocks(&self) -> usize {
-        self.lines.len() * LINE / self.width
+        let table = Table { first, n_homes: n_homes as u64, top_bits, checks, twins: Vec::new() };
+        Filler { table, block: first, place: 0, twins: Vec::new() }
     }
 
     #[inline(always)]
     fn words(&self) -> &[u32] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(&self.memory)
     }
 
+    #[inline(always)]
+    fn lines(&self) -> &[Line] {
+        bytemuck::cast_slice(&self.memory)
+    }
+
+    #[inline]
     fn write(&mut self, block: usize, place: usize, rank: u32, check: u32, record: &[u32]) {
         let start = block * self.width;
-        if block >= self.n_blocks() {
-            self.lines.resize((block + 1) * self.width / LINE, Line::zeroed());
-        }
+        self.n_blocks = self.n_blocks.max(block + 1);
         let (n_places, stride) = (self.n_places, self.stride);
-        let words: &mut [u32] = &mut bytemuck::cast_slice_mut(&mut self.lines)[start..start + self.width];
+        let words: &mut [u32] = &mut bytemuck::cast_slice_mut(&mut self.memory)[start..start + self.width];
         if place == 0 {
             words[0] = rank;
         }
@@ -164,7 +146,7 @@ impl Blocks {
             return;
         }
         // Copies, which the compiler may keep in registers.
-        let (lines, lines_of_block, stride) = (&self.lines[..], self.width / LINE, self.stride);
+        let (lines, lines_of_block, stride) = (self.lines(), self.width / LINE, self.stride);
         let (n_homes, first, shift, checks) = (table.n_homes, table.first, table.top_bits, table.checks);
         let before_records = (1 + self.n_places).wrapping_sub(stride);
         for &key in keys {
@@ -183,7 +165,7 @@ impl Blocks {
     /// instructions a key, the processor has dozens of loads under way.
     #[inline(always)]
     pub(super) fn find_each_far(&self, table: &Table, keys: &[u64], heads: &mut Vec<u32>, found: impl FnMut(u32)) {
-        let (lines, lines_of_block) = (&self.lines[..], self.width / LINE);
+        let (lines, lines_of_block) = (self.lines(), self.width / LINE);
         heads.clear();
         heads.extend(keys.iter().map(|&key| lines[table.home(table.top(key)) * lines_of_block].0[0]));
         self.find_each(table, keys, found);
@@ -194,7 +176,7 @@ impl Blocks {
     fn find_in(&self, table: &Table, key: u64) -> u32 {
         let mut block = table.home(table.top(key));
         loop {
-            let line = &self.lines[block * self.width / LINE].0;
+            let line = &self.lines()[block * self.width / LINE].0;
             let equal = positions(line, check(key as u32)) & table.checks;
             if equal != 0 {
                 return self.address(block, equal.trailing_zeros() as usize - 1);
@@ -226,38 +208,70 @@ impl Table {
     }
 }
 
-/// Where the next feature of a table goes.
-struct Filler {
+/// A table being filled.
+#[derive(Debug)]
+pub(super) struct Filler {
+    table: Table,
+    /// Where the next feature goes.
     block: usize,
     place: usize,
-    /// Block and check of the latest features.
-    recent: Vec<(usize, u32)>,
+    /// Rank, top bits, low bits and record of features that could be taken for an earlier one.
+    twins: Vec<(u32, u64, u32, Vec<u32>)>,
 }
 
 impl Filler {
-    /// Goes on to the home of the next feature, if it is not past it.
-    fn go_to(&mut self, home: usize) {
+    /// Adds the next feature in ascending order of keys: the top bits of its key, the low 32, and its record.
+    #[inline]
+    pub(super) fn push(&mut self, blocks: &mut Blocks, top: u64, low: u32, record: &[u32]) {
+        let home = self.table.home(top);
         if home > self.block {
             (self.block, self.place) = (home, 0);
-            self.recent.clear();
         }
+        if self.has_twin(blocks, home, check(low)) {
+            self.twins.push((blocks.n_features, top, low, record.to_vec()));
+            // The ranks of a block have no gap.
+            self.place = blocks.n_places;
+        } else {
+            self.put(blocks, check(low), record);
+        }
+        blocks.n_features += 1;
+    }
+
+    /// The table.
+    pub(super) fn finish(mut self, blocks: &mut Blocks) -> Table {
+        for (rank, top, low, record) in self.twins {
+            let block = blocks.n_blocks;
+            blocks.write(block, 0, rank, check(low), &record);
+            self.table.twins.push((top, low, blocks.address(block, 0)));
+        }
+        self.table
     }
 
     /// Whether a key with this home and this check would be taken for an earlier feature.
-    fn has_twin(&self, home: usize, check: u32) -> bool {
-        self.recent.iter().rev().take_while(|(block, _)| *block >= home).any(|(_, other)| *other == check)
+    #[inline]
+    fn has_twin(&self, blocks: &Blocks, home: usize, check: u32) -> bool {
+        let equal = |block: usize| positions(&blocks.lines()[block * blocks.width / LINE].0, check);
+        (home..=self.block).any(|block| equal(block) & self.table.checks != 0)
     }
 
     fn put(&mut self, blocks: &mut Blocks, check: u32, record: &[u32]) {
         if self.place == blocks.n_places {
-            let start = self.block * blocks.width / LINE;
-            blocks.lines[start].0[0] |= MOVED_ON;
+            let head = self.block * blocks.width;
+            bytemuck::cast_slice_mut::<u8, u32>(&mut blocks.memory)[head] |= MOVED_ON;
             (self.block, self.place) = (self.block + 1, 0);
         }
         blocks.write(self.block, self.place, blocks.n_features, check, record);
-        self.recent.push((self.block, check));
         self.place += 1;
     }
+}
+
+/// Memory of zeros for so many words, whole lines of them.
+fn zeros(n_words: usize) -> MmapMut {
+    let memory = MmapMut::map_anon((n_words.div_ceil(LINE) + 1) * size_of::<Line>()).expect("memory for the features of a model");
+    // Small pages do as well.
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    memory
 }
 
 /// The low bits of a key as they stand in a block, where 0 means none.
@@ -294,8 +308,9 @@ mod tests {
             .map(|keys| {
                 let features = keys.iter().zip(&records[rank..]);
                 rank += keys.len();
-                let features = features.map(|(&key, record)| (key >> (64 - top_bits), key as u32, &record[..]));
-                (blocks.add_table(keys.len(), 0.7, top_bits, features), keys)
+                let mut filler = blocks.start_table(keys.len(), 0.7, top_bits);
+                features.for_each(|(&key, record)| filler.push(&mut blocks, key >> (64 - top_bits), key as u32, record));
+                (filler.finish(&mut blocks), keys)
             })
             .collect();
         let mut rank = 0;

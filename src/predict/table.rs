@@ -1,12 +1,12 @@
 //! The features of a model as prediction reads them: where the feature of a key is, and in the same place its idf and the weights of all heads.
 
-use super::blocks::{Blocks, NOTHING, Table};
+use super::blocks::{Blocks, LEAST_FILL, NOTHING, Table};
 use crate::model::{Model, RECORD_IDF, WeightKind};
 
 /// Features that are kept together at most, so that they stay in the second-level cache.
 const N_FREQUENT: usize = 10 << 10;
 /// Shares of the places taken among these, and among the others, which are many.
-const FILL: (f32, f32) = (0.4, 0.6);
+const FILL: (f32, f32) = (LEAST_FILL, 0.6);
 /// An idf is told from others by so many of its top bits when the most frequent features are chosen: two decimal digits.
 const IDF_BITS: u32 = 16;
 /// Sums that stay in registers.
@@ -18,7 +18,7 @@ const N_PARTS: usize = 4;
 ///
 /// The features that most texts hold are a table of their own. They are a fiftieth of a large model's features, and two thirds of what a text asks for; what is
 /// not among them is looked up afterwards, all of it together.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct FeatureTable {
     places: Places,
     /// Per feature: idf, then the weights, as f32 or pairs of i16.
@@ -30,7 +30,7 @@ pub(super) struct FeatureTable {
     in_model: Vec<u32>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Places {
     Tables {
         frequent: Table,
@@ -61,20 +61,27 @@ impl FeatureTable {
             return Self { places, records, stride, kind, in_model: Vec::new() };
         };
         let idf = |record: &[u32]| record[RECORD_IDF] >> (32 - IDF_BITS);
-        let (limit, n_frequent) = frequent(stored().map(idf));
+        let (limit, n_frequent) = most_frequent(stored().map(idf));
         let mut records = Blocks::new(stride, n_features);
-        let mut in_model = Vec::with_capacity(n_features);
-        let mut table = |is_frequent: bool, n: usize, fill: f32| {
-            let features = (0_u32..).zip(stored().zip(index.top_bits()));
-            let wanted = features.filter(|(_, (record, _))| (idf(record) < limit) == is_frequent);
-            let features = wanted.map(|(number, (record, top))| {
+        let (mut in_model, mut frequent) = (Vec::with_capacity(n_features), Vec::with_capacity(n_frequent));
+        let mut features = stored().zip(0_u32..);
+        let mut others = records.start_table(n_features - n_frequent, FILL.1, index.n_top_bits());
+        index.for_each_top(|top| {
+            let Some((record, number)) = features.next() else { return };
+            if idf(record) < limit {
+                frequent.push((top, record, number));
+            } else {
+                others.push(&mut records, top, record[0], &record[RECORD_IDF..]);
                 in_model.push(number);
-                (top, record[0], &record[RECORD_IDF..])
-            });
-            records.add_table(n, fill, index.n_top_bits(), features)
-        };
-        let places =
-            Places::Tables { frequent: table(true, n_frequent, FILL.0), others: table(false, n_features - n_frequent, FILL.1) };
+            }
+        });
+        let others = others.finish(&mut records);
+        let mut filler = records.start_table(n_frequent, FILL.0, index.n_top_bits());
+        for (top, record, number) in frequent {
+            filler.push(&mut records, top, record[0], &record[RECORD_IDF..]);
+            in_model.push(number);
+        }
+        let places = Places::Tables { frequent: filler.finish(&mut records), others };
         Self { places, records, stride, kind, in_model }
     }
 
@@ -196,7 +203,7 @@ impl FeatureTable {
 }
 
 /// The limit below which idf is that of a frequent feature, and the number of these.
-fn frequent(idfs: impl Iterator<Item = u32>) -> (u32, usize) {
+fn most_frequent(idfs: impl Iterator<Item = u32>) -> (u32, usize) {
     let mut histogram = vec![0_usize; 1 << IDF_BITS];
     idfs.for_each(|idf| histogram[idf as usize] += 1);
     let mut n = 0;
