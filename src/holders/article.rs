@@ -297,6 +297,19 @@ impl Article {
         }
     }
 
+    /// Keeps that the offices with a name which a sentence mentions beside its holder speak for that holder: "Pakistan would welcome it, a Foreign Office
+    /// spokesperson said". What an office stands for already is left as it is. Learning
+    /// does without: weights learnt with it trusted such offices less, and the scores were the same.
+    pub(crate) fn keep_offices(&mut self, name: NameId, mentions: &[Mention], place: Place<'_>) {
+        for mention in mentions.iter().filter(|m| m.party.is_none() && !m.is_owned) {
+            let inside = &place.tokens[mention.words.0..=mention.words.1];
+            let words = place.text[mention.text.0..mention.text.1].to_lowercase();
+            if inside.iter().any(|t| t.office.is_some() && t.is_capital) && self.known.iter().all(|k| *k.words != *words) {
+                self.keep_known(&words, name);
+            }
+        }
+    }
+
     fn keep_known(&mut self, words: &str, name: NameId) {
         match self.known.iter_mut().find(|known| *known.words == *words) {
             Some(known) => known.name = name,

@@ -217,6 +217,7 @@ impl HolderFinder {
             }
         };
         article.keep_holder((name, span), mention);
+        article.keep_offices(name, &sentence.mentions, sentence.place());
         let via = sentence.via(candidate, name).map(|via| article.names().text(via).to_owned());
         sentence.taken.push((topic.key(), name));
         Some(Holder { name: names::tidy(article.names().text(name)).to_owned(), span, via })
