@@ -64,7 +64,7 @@ pub fn confusion_matrix(title: &str, labels: &[String], items: &[Item]) -> Strin
 /// Share of right answers against confidence, by bins of equal width; the size of a dot grows with its number of cases. On the diagonal, probabilities
 /// mean what they say.
 pub fn reliability_diagram(title: &str, n_classes: usize, items: &[Item], calibration_error: f64) -> String {
-    let mut svg = Svg::new(480.0, 500.0);
+    let mut svg = Svg::new(510.0, 500.0);
     let axes = Axes { x: (0.0, 1.0), y: (0.0, 1.0), left: 70.0, top: 60.0, width: 380.0, height: 380.0 };
     svg.text((16.0, 24.0), Anchor::Start, 16, title);
     svg.text((16.0, 44.0), Anchor::Start, 12, &format!("expected calibration error {calibration_error:.3}"));
