@@ -12,7 +12,7 @@ use crate::encoder::{Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::features::Passage;
 use crate::labelled::{Columns, find_mention};
-use crate::predict::{Answer, Predictor, Reading, Scratch, ScratchPool};
+use crate::predict::{Answer, N_TOGETHER, Predictor, Reading, Scratch, ScratchPool};
 
 const CHUNK_ROWS: usize = 256;
 
@@ -192,25 +192,31 @@ impl Labeller<'_> {
         layout: &RowLayout,
         scratch: &mut Scratch,
     ) -> Chunk {
-        let (mut chunk, mut answers, mut readings) = (Chunk::default(), Vec::new(), Vec::new());
-        let mut passages = Vec::with_capacity(rows.len());
-        // Which of them is a row's passage, if it has one.
-        let mut with_passage = Vec::with_capacity(rows.len());
-        for row in rows.clone() {
-            let passage = passage(self.columns, self.options, |column| batch.field(row, column));
-            with_passage.push(passage.map(|p| (passages.len(), passages.push(Passage { vector: vectors.row(row), ..p })).0));
-        }
-        readings.resize_with(passages.len(), Reading::default);
-        self.predictor.read_all(&passages, scratch, &mut readings);
-        for (row, passage) in rows.zip(with_passage) {
-            let answered = passage.and_then(|passage| {
-                scratch.exchange(&mut readings[passage]);
-                let field = |column| batch.field(row, column);
-                answer_heads(self.predictor, self.columns, self.options, field, scratch, |_, _| false, &mut answers)
-            });
-            match answered {
-                Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
-                Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+        let (mut chunk, mut answers) = (Chunk::default(), Vec::new());
+        // Buffers of one run of rows, used for all of them.
+        let mut readings: Vec<Reading> = (0..N_TOGETHER).map(|_| Reading::default()).collect();
+        let (mut passages, mut with_passage) = (Vec::with_capacity(N_TOGETHER), Vec::with_capacity(N_TOGETHER));
+        for first in rows.clone().step_by(N_TOGETHER) {
+            let run = first..rows.end.min(first + N_TOGETHER);
+            passages.clear();
+            for row in run.clone() {
+                // Which of them is the row's passage, if it has one.
+                with_passage.push(passage(self.columns, self.options, |column| batch.field(row, column)).map(|passage| {
+                    passages.push(Passage { vector: vectors.row(row), ..passage });
+                    passages.len() - 1
+                }));
+            }
+            self.predictor.read_all(&passages, scratch, &mut readings);
+            for (row, passage) in run.zip(with_passage.drain(..)) {
+                let answered = passage.and_then(|passage| {
+                    scratch.exchange(&mut readings[passage]);
+                    let field = |column| batch.field(row, column);
+                    answer_heads(self.predictor, self.columns, self.options, field, scratch, |_, _| false, &mut answers)
+                });
+                match answered {
+                    Ok(()) => self.push_row(batch, row, &answers, scratch, layout, &mut chunk.buffer),
+                    Err(error) => chunk.refused.push(error.on_line(batch.line(row))),
+                }
             }
         }
         chunk

@@ -69,62 +69,24 @@ impl<K: CountKey, V: Copy + Default> Counter<K, V> {
         if self.n + 1 >= self.counts.len() {
             self.grow();
         }
-        let mask = self.slots.len() - 1;
-        let mut slot = key.home() & mask;
-        // The place of a new key; one that is known already leaves it to the next.
-        self.counts[self.n] = Count { key, count: 0, value, slot: NO_SLOT };
-        loop {
-            let at = (self.slots[slot] as usize).min(self.n);
-            // Field by field: a load of the whole would wait for the stores above.
-            let there = &self.counts[at];
-            let is_taken = there.slot == slot as u32;
-            if is_taken && there.key != key {
-                slot = (slot + 1) & mask;
-                continue;
-            }
-            let at = if is_taken { at } else { self.n };
-            self.slots[slot] = at as u32;
-            self.counts[at].slot = slot as u32;
-            self.counts[at].count += 1;
-            self.n += usize::from(!is_taken);
-            return;
-        }
+        self.n = count_one(&mut self.slots, &mut self.counts, self.n, key, value);
     }
 
     /// Counts all of `keys`, which come with `values`, except `left_out`, and nothing else: distinct keys with their counts, by first occurrence.
     ///
-    /// Does what [`Self::add`] does for each, with everything that stays the same in registers.
+    /// As [`Self::add`] for each, with everything that stays the same in registers.
     #[inline]
     pub(crate) fn count_all(&mut self, keys: &[K], values: &[V], left_out: K) -> &[Count<K, V>] {
         while keys.len() + 2 > self.counts.len() {
             self.n = 0;
             self.grow();
         }
-        let mask = self.slots.len() - 1;
-        let (slots, counts) = (&mut self.slots[..=mask], &mut self.counts[..keys.len() + 2]);
+        let (slots, counts) = (&mut self.slots[..], &mut self.counts[..keys.len() + 2]);
         // The key that is left out is counted in the first place.
-        let home = left_out.home() & mask;
+        let home = left_out.home() & (slots.len() - 1);
         slots[home] = 0;
         counts[0] = Count { key: left_out, count: 0, value: V::default(), slot: home as u32 };
-        let mut n = 1;
-        for (&key, &value) in keys.iter().zip(values) {
-            let mut slot = key.home() & mask;
-            counts[n] = Count { key, count: 0, value, slot: NO_SLOT };
-            loop {
-                let at = (slots[slot] as usize).min(n);
-                let is_taken = counts[at].slot == slot as u32;
-                if is_taken && counts[at].key != key {
-                    slot = (slot + 1) & mask;
-                    continue;
-                }
-                let at = if is_taken { at } else { n };
-                slots[slot] = at as u32;
-                counts[at].slot = slot as u32;
-                counts[at].count += 1;
-                n += usize::from(!is_taken);
-                break;
-            }
-        }
+        let n = keys.iter().zip(values).fold(1, |n, (&key, &value)| count_one(slots, counts, n, key, value));
         self.n = n;
         &self.counts[1..n]
     }
@@ -152,6 +114,29 @@ impl<K: CountKey, V: Copy + Default> Counter<K, V> {
             self.slots[slot] = at as u32;
             self.counts[at].slot = slot as u32;
         }
+    }
+}
+
+/// Counts one occurrence of a key among the `n` that `counts` begins with; how many there are then. There is room for one more in `counts`, and `slots` is a
+/// power of two of which some are free.
+#[inline(always)]
+fn count_one<K: CountKey, V: Copy>(slots: &mut [u32], counts: &mut [Count<K, V>], n: usize, key: K, value: V) -> usize {
+    let mask = slots.len() - 1;
+    let mut slot = key.home() & mask;
+    // The place of a new key; one that is known already leaves it to the next.
+    counts[n] = Count { key, count: 0, value, slot: NO_SLOT };
+    loop {
+        let at = (slots[slot] as usize).min(n);
+        let is_taken = counts[at].slot == slot as u32;
+        if is_taken && counts[at].key != key {
+            slot = (slot + 1) & mask;
+            continue;
+        }
+        let at = if is_taken { at } else { n };
+        slots[slot] = at as u32;
+        counts[at].slot = slot as u32;
+        counts[at].count += 1;
+        return n + usize::from(!is_taken);
     }
 }
 

@@ -244,6 +244,8 @@ impl Filler {
             blocks.write(block, 0, rank, check(low), &record);
             self.table.twins.push((top, low, blocks.address(block, 0)));
         }
+        // Of keys with the same top bits, those between them and the low ones decide the order, and are not kept.
+        self.table.twins.sort_unstable();
         self.table
     }
 

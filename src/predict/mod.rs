@@ -1,4 +1,4 @@
-//! The fast side of a model: from a text to scores, probabilities and labels, reading the model's arrays in place.
+//! The fast side of a model: from a text to scores, probabilities and labels, by tables that are made of the model's arrays once.
 //!
 //! [`Model`] is what is stored, [`Predictor`] what is fast: immutable, shared by all threads. A [`Scratch`] per thread holds every buffer, and the steady
 //! state allocates nothing. One text costs a few passes over its n-grams: keys as the words are read, all index look-ups, counts, and for each
