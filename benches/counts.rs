@@ -3,7 +3,8 @@
 //!     cargo bench --bench counts -- STAGE TIMES      prints processor time per round
 //!
 //! `benches/counts.sh` runs it under callgrind with two numbers of rounds; the difference is the stage without its preparation. Stages: tokenise, words
-//! (predict with word 1–2-grams), all (predict with word 1–3-grams and character 2–5-grams), train, load.
+//! (predict with word 1–2-grams), all (predict with word 1–3-grams and character 2–5-grams), train, fit (the solver of it), choose (8 values of C in 5 folds by
+//! the solver, to be compared with fit), load (a model made ready for prediction).
 
 #[path = "common/mod.rs"]
 mod common;
@@ -12,7 +13,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stancekit::features::{FeatureParams, TfidfParams};
+use stancekit::features::{FeatureParams, Features, Passage, TfidfParams};
+use stancekit::linear::{LinearParams, Problem, cross_scores, fit};
 use stancekit::predict::Answer;
 use stancekit::text::{WordRule, for_each_word};
 use stancekit::train::{TrainParams, train};
@@ -55,10 +57,29 @@ fn prepare(stage: &str, rows: Vec<(String, String)>) -> Box<dyn Fn() -> usize + 
         }
         "load" => {
             let bytes = model(FeatureParams::default(), &rows).as_bytes().to_vec();
-            Box::new(move || Model::from_bytes(&bytes).expect("as trained").meta().n_features)
+            Box::new(move || {
+                let model = Model::from_bytes(&bytes).expect("as trained");
+                Predictor::new(Arc::new(model)).model().meta().n_features
+            })
         }
-        other => panic!("no stage {other:?}: tokenise, words, all, train or load"),
+        "fit" => solve(rows, |problem| fit(problem, &LinearParams::default()).expect("two classes").n_features),
+        "choose" => solve(rows, |problem| {
+            let folds: Vec<u32> = (0..problem.rows.n_rows() as u32).map(|i| i % 5).collect();
+            let held_out = cross_scores(problem, &LinearParams::default(), &CS, &folds).expect("two classes");
+            held_out.iter().map(|h| h.scores.len()).sum()
+        }),
+        other => panic!("no stage {other:?}: tokenise, words, all, train, fit, choose or load"),
     }
+}
+
+/// Values of C to choose among.
+const CS: [f64; 8] = [0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0];
+
+fn solve(rows: Vec<(String, String)>, work: impl Fn(&Problem<'_>) -> usize + Sync + 'static) -> Box<dyn Fn() -> usize + Sync> {
+    let passages: Vec<Passage<'_>> = rows.iter().map(|(text, _)| Passage::from(text.as_str())).collect();
+    let (_, matrix) = Features::fit_transform(&FeatureParams::default(), &passages).expect("the texts have words");
+    let classes: Vec<u32> = rows.iter().map(|(_, stance)| u32::from(*stance == rows[0].1)).collect();
+    Box::new(move || work(&Problem::single(&matrix, &classes, 2)))
 }
 
 fn model(features: FeatureParams, rows: &[(String, String)]) -> Model {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Instructions per round of each stage, by callgrind: the difference of two numbers of rounds, so that preparation does not count.
 #
-#     benches/counts.sh [STAGE...]        tokenise words all train load; by default the first three and load
+#     benches/counts.sh [STAGE...]        tokenise words all train fit choose load; by default the first three and load
 #
 # Prints STAGE and instructions, tab-separated. Needs valgrind.
 set -eu

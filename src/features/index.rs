@@ -7,6 +7,8 @@
 //!
 //! The arrays are stored in the model file as they are, little-endian, and checked on loading by [`IndexView::validate`].
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 
 /// Features per bucket, on average, at most.
@@ -117,17 +119,22 @@ impl<'a> IndexView<'a> {
         None
     }
 
-    /// Calls `f` with the top bits of each feature's key that the table keeps, in order of features.
+    /// Each of `features`, in order, with the top bits of its key that the table keeps.
     #[inline(always)]
-    pub(crate) fn for_each_top(&self, mut f: impl FnMut(u64)) {
-        for (bucket, bounds) in (0_u64..).zip(self.starts.windows(2)) {
-            for tag in &self.tags[bounds[0] as usize..bounds[1] as usize] {
-                f(bucket << TAG_BITS | u64::from(*tag));
+    pub(crate) fn tops(&self, features: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+        let first = self.starts.partition_point(|&start| start as usize <= features.start).saturating_sub(1);
+        let (mut bucket, starts) = (first, self.starts);
+        features.map(move |i| {
+            // A bucket ends after any number of features, which no processor guesses: no branch, but behind an empty bucket.
+            bucket += usize::from(i >= starts[bucket + 1] as usize);
+            while i >= starts[bucket + 1] as usize {
+                bucket += 1;
             }
-        }
+            (i, (bucket as u64) << TAG_BITS | u64::from(self.tags[i]))
+        })
     }
 
-    /// How many bits [`Self::for_each_top`] gives.
+    /// How many bits [`Self::tops`] gives.
     pub(crate) fn n_top_bits(&self) -> u32 {
         self.bits + TAG_BITS
     }
@@ -175,9 +182,10 @@ mod tests {
         let keys = scattered(3000);
         let index = KeyIndex::build(&keys).unwrap();
         let n_bits = index.view().n_top_bits();
-        let mut tops = Vec::new();
-        index.view().for_each_top(|top| tops.push(top));
-        assert_eq!(tops, keys.iter().map(|key| key >> (64 - n_bits)).collect::<Vec<_>>());
+        for features in [0..3000, 0..0, 17..18, 1234..2999, 3000..3000] {
+            let tops: Vec<(usize, u64)> = index.view().tops(features.clone()).collect();
+            assert_eq!(tops, features.map(|i| (i, keys[i] >> (64 - n_bits))).collect::<Vec<_>>());
+        }
     }
 
     #[test]

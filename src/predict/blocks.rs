@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::MmapMut;
+use rayon::prelude::*;
 use wide::u32x8;
 
 /// Words of a cache line.
@@ -17,6 +18,8 @@ const LINE: usize = 16;
 const COMPARED: usize = 8;
 /// Least share of places that a table takes.
 pub(super) const LEAST_FILL: f32 = 0.4;
+/// A run of features that have moved on is taken to be this many blocks long at most where the places behind it are foretold.
+const LONGEST_RUN: usize = 16;
 /// Marks the head of a block from which features have moved on.
 const MOVED_ON: u32 = 1 << 31;
 /// The address of the feature that there is not: it has a record, of zeros, so that unknown n-grams need no case of their own.
@@ -26,31 +29,39 @@ pub(super) const NOTHING: u32 = 0;
 #[repr(C, align(64))]
 struct Line([u32; LINE]);
 
-/// The blocks of several tables. A block holds its head (the rank of its first feature), the checks of its features, and their records; the first one is empty. The
+/// The blocks of several tables. A block holds its head (the number of its first feature; those behind it follow without a gap), the checks of its features, and their records; the first one is empty. The
 /// address of a feature is the word at which its record begins.
 #[derive(Debug)]
 pub(super) struct Blocks {
     /// Lines, zero where nothing is. On large pages where the system has them: one fault instead of hundreds while it is filled.
     memory: MmapMut,
     n_blocks: usize,
+    shape: Shape,
+}
+
+/// How a block is laid out.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
     /// Words of a block.
     width: usize,
     n_places: usize,
     /// Words of a record.
     stride: usize,
-    /// Features so far.
-    n_features: u32,
 }
 
 /// One table: which blocks its keys are in.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     first: usize,
+    /// Behind the last of its blocks.
+    end: usize,
     n_homes: u64,
     /// How many top bits of a key choose its home.
     top_bits: u32,
     /// Which of the compared words are checks, one bit each.
     checks: u32,
+    /// Features of a block.
+    n_places: usize,
     /// Top bits, low bits and address of features that could be taken for another one; nearly always none.
     twins: Vec<(u64, u32, u32)>,
 }
@@ -60,31 +71,78 @@ impl Blocks {
     pub(super) fn new(stride: usize, n_features: usize) -> Self {
         let n_fitting = |words: usize| (words - 1) / (1 + stride);
         let width = (1..).map(|n| n * LINE).find(|&words| n_fitting(words) >= 3).expect("there are larger blocks");
-        let n_places = n_fitting(width).min(COMPARED - 1);
+        let shape = Shape { width, n_places: n_fitting(width).min(COMPARED - 1), stride };
         // Room for homes and for a block of its own for every feature; what stays empty is never touched.
-        let n_blocks = (n_features as f32 / (LEAST_FILL * n_places as f32)) as usize + n_features + 16;
-        Self { memory: zeros(n_blocks * width), n_blocks: 1, width, n_places, stride, n_features: 0 }
+        let n_blocks = (n_features as f32 / (LEAST_FILL * shape.n_places as f32)) as usize + n_features + 16;
+        Self { memory: zeros(n_blocks * width), n_blocks: 1, shape }
     }
 
-    /// Records without keys. The address of a feature is one more than its rank, times `stride`.
+    /// Records without keys. The address of a feature is one more than its number, times `stride`.
     pub(super) fn without_keys<'r>(stride: usize, records: impl ExactSizeIterator<Item = &'r [u32]>) -> Self {
         let n_features = records.len();
         let mut memory = zeros((1 + n_features) * stride);
         let words: &mut [u32] = bytemuck::cast_slice_mut(&mut memory);
         words.chunks_exact_mut(stride).skip(1).zip(records).for_each(|(words, record)| words.copy_from_slice(record));
-        Self { memory, n_blocks: 0, width: stride, n_places: 0, stride, n_features: n_features as u32 }
+        let shape = Shape { width: stride, n_places: 0, stride };
+        Self { memory, n_blocks: 0, shape }
     }
 
-    /// Starts a table of `n` features, of whose keys `top_bits` top bits (at most 32) are known. Of all places the share `fill` will be taken: the fewer, the
-    /// fewer features have to move on, and the more memory is read.
-    pub(super) fn start_table(&mut self, n: usize, fill: f32, top_bits: u32) -> Filler {
+    /// Makes room for the homes of `n` features, of whose keys `top_bits` top bits (at most 32) are known; [`Self::fill`] comes next. Of all places the share
+    /// `fill` will be taken: the fewer, the fewer features have to move on, and the more memory is read.
+    pub(super) fn start_table(&mut self, n: usize, fill: f32, top_bits: u32) -> Table {
         debug_assert!(fill >= LEAST_FILL);
         let first = self.n_blocks;
-        let n_homes = 1 + (n as f32 / (fill * self.n_places as f32)) as usize;
+        let n_homes = 1 + (n as f32 / (fill * self.shape.n_places as f32)) as usize;
         self.n_blocks += n_homes;
-        let checks = ((1 << self.n_places) - 1) << 1;
-        let table = Table { first, n_homes: n_homes as u64, top_bits, checks, twins: Vec::new() };
-        Filler { table, block: first, place: 0, twins: Vec::new() }
+        let checks = ((1 << self.shape.n_places) - 1) << 1;
+        Table { first, n_homes: n_homes as u64, top_bits, checks, n_places: self.shape.n_places, end: first, twins: Vec::new() }
+    }
+
+    /// Fills a table, all pieces at once. Piece i is what `push_piece(i, ..)` pushes: features in ascending order of their keys, the first of which has the
+    /// top bits of `starts[i]`. It is right to guess by [`Foresight`] where a piece may start: where features of the piece before turn out to reach
+    /// so far, all are pushed again, one after the other.
+    pub(super) fn fill<T: Send>(
+        &mut self,
+        table: &mut Table,
+        starts: &[u64],
+        push_piece: impl Fn(usize, &mut Filler<'_>) -> T + Sync,
+    ) -> Vec<T> {
+        let (shape, first, table_words) = (self.shape, table.first, table.first * self.shape.width);
+        let words: &mut [u32] = bytemuck::cast_slice_mut(&mut self.memory);
+        let mut rest = &mut words[table_words..];
+        let mut fillers = Vec::with_capacity(starts.len());
+        for (i, &start) in starts.iter().enumerate() {
+            let here = if i == 0 { first } else { table.home(start) };
+            let end = starts.get(i + 1).map(|&next| table.home(next));
+            let (words, others) = rest.split_at_mut(end.map_or(rest.len(), |end| (end - here) * shape.width));
+            fillers.push(Filler::new(table, shape, words, here));
+            rest = others;
+        }
+        let mut results = Vec::new();
+        let pushed = fillers.par_iter_mut().enumerate().map(|(i, filler)| push_piece(i, filler));
+        pushed.collect_into_vec(&mut results);
+        if fillers.iter().any(|filler| filler.is_full) {
+            drop(fillers);
+            let words = &mut bytemuck::cast_slice_mut::<u8, u32>(&mut self.memory)[table_words..];
+            words.fill(0);
+            let mut filler = Filler::new(table, shape, words, first);
+            results = (0..starts.len()).map(|i| push_piece(i, &mut filler)).collect();
+            fillers = vec![filler];
+        }
+        let end = fillers.last().map_or(0, |last| last.block + 1);
+        let twins: Vec<Twin> = fillers.into_iter().flat_map(|filler| filler.twins).collect();
+        self.n_blocks = self.n_blocks.max(end);
+        for Twin { number, top, low, record } in twins {
+            let block = self.n_blocks;
+            self.n_blocks += 1;
+            let words: &mut [u32] = bytemuck::cast_slice_mut(&mut self.memory);
+            shape.write(&mut words[block * shape.width..][..shape.width], 0, number, check(low), &record);
+            table.twins.push((top, low, self.address(block, 0)));
+        }
+        // Of keys with the same top bits, those between them and the low ones decide the order, and are not kept.
+        table.twins.sort_unstable();
+        table.end = self.n_blocks;
+        results
     }
 
     #[inline(always)]
@@ -97,22 +155,10 @@ impl Blocks {
         bytemuck::cast_slice(&self.memory)
     }
 
-    #[inline]
-    fn write(&mut self, block: usize, place: usize, rank: u32, check: u32, record: &[u32]) {
-        let start = block * self.width;
-        self.n_blocks = self.n_blocks.max(block + 1);
-        let (n_places, stride) = (self.n_places, self.stride);
-        let words: &mut [u32] = &mut bytemuck::cast_slice_mut(&mut self.memory)[start..start + self.width];
-        if place == 0 {
-            words[0] = rank;
-        }
-        words[1 + place] = check;
-        words[1 + n_places + place * stride..][..stride].copy_from_slice(record);
-    }
-
     #[inline(always)]
     fn address(&self, block: usize, place: usize) -> u32 {
-        (block * self.width + 1 + self.n_places + place * self.stride) as u32
+        let Shape { width, n_places, stride } = self.shape;
+        (block * width + 1 + n_places + place * stride) as u32
     }
 
     /// Calls `found` with word `i` of the record of each feature, in order.
@@ -128,14 +174,15 @@ impl Blocks {
         &self.words()[address as usize + range.start..address as usize + range.end]
     }
 
-    /// The feature's place in the order in which features were added.
-    pub(super) fn rank(&self, address: u32) -> usize {
+    /// The number that a feature was added with.
+    pub(super) fn number(&self, address: u32) -> usize {
         let address = address as usize;
-        if self.n_places == 0 {
-            return address / self.stride - 1;
+        let Shape { width, n_places, stride } = self.shape;
+        if n_places == 0 {
+            return address / stride - 1;
         }
-        let block = address / self.width * self.width;
-        (self.words()[block] & !MOVED_ON) as usize + (address - block - 1 - self.n_places) / self.stride
+        let block = address / width * width;
+        (self.words()[block] & !MOVED_ON) as usize + (address - block - 1 - n_places) / stride
     }
 
     /// Calls `found` with the address of each key, [`NOTHING`] where the table has none, in order.
@@ -146,9 +193,9 @@ impl Blocks {
             return;
         }
         // Copies, which the compiler may keep in registers.
-        let (lines, lines_of_block, stride) = (self.lines(), self.width / LINE, self.stride);
+        let (lines, lines_of_block, stride) = (self.lines(), self.shape.width / LINE, self.shape.stride);
         let (n_homes, first, shift, checks) = (table.n_homes, table.first, table.top_bits, table.checks);
-        let before_records = (1 + self.n_places).wrapping_sub(stride);
+        let before_records = (1 + self.shape.n_places).wrapping_sub(stride);
         for &key in keys {
             let number = (first + (((key >> (64 - shift)) * n_homes) >> shift) as usize) * lines_of_block;
             let line = &lines[number].0;
@@ -165,7 +212,7 @@ impl Blocks {
     /// instructions a key, the processor has dozens of loads under way.
     #[inline(always)]
     pub(super) fn find_each_far(&self, table: &Table, keys: &[u64], heads: &mut Vec<u32>, found: impl FnMut(u32)) {
-        let (lines, lines_of_block) = (self.lines(), self.width / LINE);
+        let (lines, lines_of_block) = (self.lines(), self.shape.width / LINE);
         heads.clear();
         heads.extend(keys.iter().map(|&key| lines[table.home(table.top(key)) * lines_of_block].0[0]));
         self.find_each(table, keys, found);
@@ -176,7 +223,7 @@ impl Blocks {
     fn find_in(&self, table: &Table, key: u64) -> u32 {
         let mut block = table.home(table.top(key));
         loop {
-            let line = &self.lines()[block * self.width / LINE].0;
+            let line = &self.lines()[block * self.shape.width / LINE].0;
             let equal = positions(line, check(key as u32)) & table.checks;
             if equal != 0 {
                 return self.address(block, equal.trailing_zeros() as usize - 1);
@@ -201,6 +248,11 @@ impl Table {
         self.first + ((top * self.n_homes) >> self.top_bits) as usize
     }
 
+    /// Whether a feature is one of this table.
+    pub(super) fn holds(&self, blocks: &Blocks, address: u32) -> bool {
+        (self.first..self.end).contains(&(address as usize / blocks.shape.width))
+    }
+
     #[cold]
     fn twin(&self, key: u64) -> Option<u32> {
         let at = self.twins.binary_search_by_key(&(self.top(key), key as u32), |&(top, low, _)| (top, low)).ok()?;
@@ -208,62 +260,135 @@ impl Table {
     }
 }
 
-/// A table being filled.
+/// Where features will find their places, foretold without what stands before them.
+///
+/// However long the features before it may have moved on, the first feature whose home none of them can reach begins an empty block; from there on, places
+/// follow from the features alone, so that a table can be filled in pieces.
 #[derive(Debug)]
-pub(super) struct Filler {
-    table: Table,
-    /// Where the next feature goes.
+pub(super) struct Foresight {
+    n_places: usize,
     block: usize,
     place: usize,
-    /// Rank, top bits, low bits and record of features that could be taken for an earlier one.
-    twins: Vec<(u32, u64, u32, Vec<u32>)>,
+    next: u32,
 }
 
-impl Filler {
-    /// Adds the next feature in ascending order of keys: the top bits of its key, the low 32, and its record.
-    #[inline]
-    pub(super) fn push(&mut self, blocks: &mut Blocks, top: u64, low: u32, record: &[u32]) {
-        let home = self.table.home(top);
-        if home > self.block {
-            (self.block, self.place) = (home, 0);
-        }
-        if self.has_twin(blocks, home, check(low)) {
-            self.twins.push((blocks.n_features, top, low, record.to_vec()));
-            // The ranks of a block have no gap.
-            self.place = blocks.n_places;
-        } else {
-            self.put(blocks, check(low), record);
-        }
-        blocks.n_features += 1;
+impl Foresight {
+    /// Starts at the feature with these top bits.
+    pub(super) fn from(top: u64, table: &Table) -> Self {
+        Self { n_places: table.n_places, block: table.home(top) + LONGEST_RUN, place: table.n_places, next: 0 }
     }
 
-    /// The table.
-    pub(super) fn finish(mut self, blocks: &mut Blocks) -> Table {
-        for (rank, top, low, record) in self.twins {
-            let block = blocks.n_blocks;
-            blocks.write(block, 0, rank, check(low), &record);
-            self.table.twins.push((top, low, blocks.address(block, 0)));
+    /// Goes on by one feature; whether it begins an empty block.
+    pub(super) fn is_first(&mut self, number: u32, top: u64, table: &Table) -> bool {
+        if table.home(top) > self.block {
+            return true;
         }
-        // Of keys with the same top bits, those between them and the low ones decide the order, and are not kept.
-        self.table.twins.sort_unstable();
-        self.table
+        if self.place == self.n_places || number != self.next {
+            (self.block, self.place) = (self.block + 1, 0);
+        }
+        (self.place, self.next) = (self.place + 1, number + 1);
+        false
+    }
+}
+
+/// A feature that could be taken for an earlier one.
+#[derive(Debug)]
+struct Twin {
+    number: u32,
+    top: u64,
+    low: u32,
+    record: Vec<u32>,
+}
+
+/// A piece of a table being filled.
+#[derive(Debug)]
+pub(super) struct Filler<'a> {
+    table: &'a Table,
+    shape: Shape,
+    /// Blocks from `first` on.
+    words: &'a mut [u32],
+    first: usize,
+    /// Where the next feature goes, if its number is `next`.
+    block: usize,
+    place: usize,
+    next: u32,
+    twins: Vec<Twin>,
+    /// There was no room for all.
+    is_full: bool,
+}
+
+impl<'a> Filler<'a> {
+    fn new(table: &'a Table, shape: Shape, words: &'a mut [u32], first: usize) -> Self {
+        Self { table, shape, words, first, block: first, place: 0, next: 0, twins: Vec::new(), is_full: false }
+    }
+
+    /// Adds the next feature in ascending order of keys: its number, the top bits of its key, the low 32, and its record.
+    #[inline(always)]
+    pub(super) fn push(&mut self, number: u32, top: u64, low: u32, record: &[u32]) {
+        let home = self.table.home(top);
+        // Whether a feature begins a block is a coin toss that no processor guesses well: a choice of values, no branch.
+        self.place = std::hint::select_unpredictable(home > self.block, 0, self.place);
+        self.block = self.block.max(home);
+        if self.is_full || self.block_at(self.block).is_none() {
+            self.is_full = true;
+            return;
+        }
+        if self.place > 0 && number != self.next {
+            // The numbers of a block have no gap.
+            self.place = self.shape.n_places;
+        }
+        if self.has_twin(home, check(low)) {
+            self.twins.push(Twin { number, top, low, record: record.to_vec() });
+        } else {
+            self.put(number, check(low), record);
+        }
+    }
+
+    #[inline(always)]
+    fn block_at(&mut self, block: usize) -> Option<&mut [u32]> {
+        let start = (block - self.first) * self.shape.width;
+        self.words.get_mut(start..start + self.shape.width)
     }
 
     /// Whether a key with this home and this check would be taken for an earlier feature.
-    #[inline]
-    fn has_twin(&self, blocks: &Blocks, home: usize, check: u32) -> bool {
-        let equal = |block: usize| positions(&blocks.lines()[block * blocks.width / LINE].0, check);
-        (home..=self.block).any(|block| equal(block) & self.table.checks != 0)
+    #[inline(always)]
+    fn has_twin(&mut self, home: usize, check: u32) -> bool {
+        let checks = self.table.checks;
+        (home..=self.block).any(|block| {
+            let line = self.block_at(block).and_then(|words| words.first_chunk());
+            line.is_some_and(|line| positions(line, check) & checks != 0)
+        })
     }
 
-    fn put(&mut self, blocks: &mut Blocks, check: u32, record: &[u32]) {
-        if self.place == blocks.n_places {
-            let head = self.block * blocks.width;
-            bytemuck::cast_slice_mut::<u8, u32>(&mut blocks.memory)[head] |= MOVED_ON;
-            (self.block, self.place) = (self.block + 1, 0);
+    #[inline(always)]
+    fn put(&mut self, number: u32, check: u32, record: &[u32]) {
+        if self.place == self.shape.n_places {
+            let full = self.block;
+            (self.block, self.place) = (full + 1, 0);
+            self.block_at(full).expect("features are in it")[0] |= MOVED_ON;
         }
-        blocks.write(self.block, self.place, blocks.n_features, check, record);
-        self.place += 1;
+        let (shape, block, place) = (self.shape, self.block, self.place);
+        match self.block_at(block) {
+            Some(words) => shape.write(words, place, number, check, record),
+            None => self.is_full = true,
+        }
+        (self.place, self.next) = (place + 1, number + 1);
+    }
+}
+
+impl Shape {
+    #[inline(always)]
+    fn write(self, block: &mut [u32], place: usize, number: u32, check: u32, record: &[u32]) {
+        if place == 0 {
+            block[0] = number;
+        }
+        block[1 + place] = check;
+        let to = &mut block[1 + self.n_places + place * self.stride..][..self.stride];
+        match (to, record) {
+            // Calling for a copy costs more than copying the records of one binary head.
+            ([idf, weight], [new_idf, new_weight]) => (*idf, *weight) = (*new_idf, *new_weight),
+            (to, record) => to.copy_from_slice(record),
+        }
     }
 }
 
@@ -299,38 +424,69 @@ mod tests {
         keys
     }
 
-    /// Two tables in one set of blocks; every key's record is made of its number.
+    /// Where pieces of a table start: `n` of them about equally long, each at the first feature behind its due place that surely begins an empty block.
+    fn starts(table: &Table, keys: &[u64], n: usize) -> Vec<usize> {
+        let top = |i: usize| keys[i] >> (64 - table.top_bits);
+        let mut starts: Vec<usize> = (0..keys.len().min(1)).collect();
+        for due in (1..n).map(|i| i * keys.len() / n).filter(|&due| due > 0) {
+            let mut foresight = Foresight::from(top(due), table);
+            starts.extend((due..keys.len()).find(|&i| foresight.is_first(i as u32, top(i), table)));
+        }
+        starts.dedup();
+        starts
+    }
+
+    /// Two tables in one set of blocks, however they are filled; every key's record is made of its number.
     fn check_tables(tables: [&[u64]; 2], top_bits: u32, stride: usize) {
+        let whole = check_tables_of(tables, top_bits, stride, 1);
+        for n_pieces in [2, 7] {
+            let pieces = check_tables_of(tables, top_bits, stride, n_pieces);
+            assert!(whole.words() == pieces.words(), "{n_pieces} pieces");
+        }
+    }
+
+    fn check_tables_of(tables: [&[u64]; 2], top_bits: u32, stride: usize, n_pieces: usize) -> Blocks {
         let n = tables.iter().map(|keys| keys.len()).sum::<usize>();
         let records: Vec<Vec<u32>> = (0..n as u32).map(|i| (0..stride as u32).map(|s| i * 31 + s).collect()).collect();
+        // Some numbers are left out.
+        let number = |i: u32| i + i / 11;
         let mut blocks = Blocks::new(stride, n);
-        let mut rank = 0;
+        let mut first = 0;
         let tables: Vec<(Table, &[u64])> = tables
             .into_iter()
             .map(|keys| {
-                let features = keys.iter().zip(&records[rank..]);
-                rank += keys.len();
-                let mut filler = blocks.start_table(keys.len(), 0.7, top_bits);
-                features.for_each(|(&key, record)| filler.push(&mut blocks, key >> (64 - top_bits), key as u32, record));
-                (filler.finish(&mut blocks), keys)
+                let mut table = blocks.start_table(keys.len(), 0.7, top_bits);
+                let starts = starts(&table, keys, n_pieces);
+                let tops: Vec<u64> = starts.iter().map(|&i| keys[i] >> (64 - top_bits)).collect();
+                let ends: Vec<usize> = starts.iter().copied().skip(1).chain([keys.len()]).collect();
+                let records = &records[first..];
+                blocks.fill(&mut table, &tops, |piece, filler| {
+                    let features = (0..).zip(keys.iter().zip(records)).take(ends[piece]).skip(starts[piece]);
+                    features.for_each(|(i, (&key, record))| filler.push(number(i), key >> (64 - top_bits), key as u32, record));
+                });
+                first += keys.len();
+                (table, keys)
             })
             .collect();
-        let mut rank = 0;
-        for (table, keys) in &tables {
+        let mut first = 0;
+        for (t, (table, keys)) in tables.iter().enumerate() {
             let (mut near, mut far) = (Vec::new(), Vec::new());
             blocks.find_each(table, keys, |address| near.push(address));
             blocks.find_each_far(table, keys, &mut Vec::new(), |address| far.push(address));
             assert_eq!(near, far);
-            for address in near {
-                assert_eq!(blocks.rank(address), rank);
-                assert_eq!(blocks.record(address, 0..stride), records[rank]);
-                blocks.word_of_each([address].into_iter(), stride - 1, |word| assert_eq!(word, records[rank][stride - 1]));
-                rank += 1;
+            for (i, address) in (0..).zip(near) {
+                let record = &records[first + i as usize];
+                assert_eq!(blocks.number(address), number(i) as usize);
+                assert_eq!(blocks.record(address, 0..stride), record);
+                assert!(table.holds(&blocks, address) && !tables[1 - t].0.holds(&blocks, address));
+                blocks.word_of_each([address].into_iter(), stride - 1, |word| assert_eq!(word, record[stride - 1]));
             }
+            first += keys.len();
             assert!(blocks.record(NOTHING, 0..stride).iter().all(|&word| word == 0));
             let strangers: Vec<u64> = keys.iter().map(|key| key ^ 2).filter(|key| !keys.contains(key)).collect();
             blocks.find_each(table, &strangers, |address| assert_eq!(address, NOTHING));
         }
+        blocks
     }
 
     #[test]
@@ -353,12 +509,21 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_addresses_follow_from_ranks() {
+    fn pieces_that_reach_too_far_are_filled_anew() {
+        // A thousand features of one home, which no foresight expects, and the next piece right behind them.
+        let mut keys: Vec<u64> = (0..1000).map(|i| 5 << 40 | i << 2).collect();
+        keys.extend((0..2000_u64).map(|i| (6 << 40) + (i << 45) + 4 * (1000 + i)));
+        keys.sort_unstable();
+        check_tables([&keys, &scattered(500, 7)], 32, 2);
+    }
+
+    #[test]
+    fn without_keys_addresses_follow_from_numbers() {
         for stride in [1, 2, 3, 10] {
             let records: Vec<Vec<u32>> = (0..100).map(|i| vec![i; stride]).collect();
             let blocks = Blocks::without_keys(stride, records.iter().map(Vec::as_slice));
             let address = |rank: usize| ((rank + 1) * stride) as u32;
-            assert!((0..100).all(|i| blocks.record(address(i), 0..stride) == records[i] && blocks.rank(address(i)) == i));
+            assert!((0..100).all(|i| blocks.record(address(i), 0..stride) == records[i] && blocks.number(address(i)) == i));
             assert!(blocks.record(NOTHING, 0..stride).iter().all(|&word| word == 0));
         }
     }

@@ -1,6 +1,9 @@
 //! The features of a model as prediction reads them: where the feature of a key is, and in the same place its idf and the weights of all heads.
 
-use super::blocks::{Blocks, LEAST_FILL, NOTHING, Table};
+use rayon::prelude::*;
+
+use super::blocks::{Blocks, Foresight, LEAST_FILL, NOTHING, Table};
+use crate::features::index::IndexView;
 use crate::model::{Model, RECORD_IDF, WeightKind};
 
 /// Features that are kept together at most, so that they stay in the second-level cache.
@@ -9,6 +12,10 @@ const N_FREQUENT: usize = 10 << 10;
 const FILL: (f32, f32) = (LEAST_FILL, 0.6);
 /// An idf is told from others by so many of its top bits when the most frequent features are chosen: two decimal digits.
 const IDF_BITS: u32 = 16;
+/// An idf is 1 at least, and below 16 for as many texts as there may be.
+const N_RARITIES: usize = 4 << (IDF_BITS - 9);
+/// Features per unit of parallel work when the tables are filled; the result does not depend on it.
+const PIECE: usize = 1 << 14;
 /// Sums that stay in registers.
 const MAX_LANES: usize = 16;
 /// Sums that are formed side by side where there is one lane, since each addition waits for the one before.
@@ -26,15 +33,17 @@ pub(super) struct FeatureTable {
     /// Words of a record.
     stride: usize,
     kind: WeightKind,
-    /// The model's number of each feature by its rank in `records`; empty where it is the same.
-    in_model: Vec<u32>,
 }
 
 #[derive(Debug)]
 enum Places {
     Tables {
+        /// Numbered by themselves.
         frequent: Table,
+        /// Numbered as in the model.
         others: Table,
+        /// The model's number of each frequent feature.
+        frequent_in_model: Vec<u32>,
     },
     /// Hashed features: the top bits of a key are its rank, from which its address follows.
     Shift(u32),
@@ -54,41 +63,53 @@ impl FeatureTable {
     pub(super) fn new(model: &Model) -> Self {
         let (meta, stored) = (model.meta(), model.records());
         let (stride, kind, n_features) = (meta.stride - RECORD_IDF, meta.weights, meta.n_features);
-        let stored = || stored.chunks_exact(meta.stride);
         let Some(index) = model.index() else {
-            let records = Blocks::without_keys(stride, stored().map(|record| &record[RECORD_IDF..]));
+            let records = Blocks::without_keys(stride, stored.chunks_exact(meta.stride).map(|record| &record[RECORD_IDF..]));
             let places = Places::Shift(64 - u32::from(meta.features.hash_bits.unwrap_or(1)));
-            return Self { places, records, stride, kind, in_model: Vec::new() };
+            return Self { places, records, stride, kind };
         };
-        let idf = |record: &[u32]| record[RECORD_IDF] >> (32 - IDF_BITS);
-        let (limit, n_frequent) = most_frequent(stored().map(idf));
+        let (limit, n_frequent) = most_frequent(stored, meta.stride);
+        let record = |i: usize| &stored[i * meta.stride..(i + 1) * meta.stride];
+        let is_frequent = |i: usize| rarity(record(i)) < limit;
         let mut records = Blocks::new(stride, n_features);
-        let (mut in_model, mut frequent) = (Vec::with_capacity(n_features), Vec::with_capacity(n_frequent));
-        let mut features = stored().zip(0_u32..);
+
         let mut others = records.start_table(n_features - n_frequent, FILL.1, index.n_top_bits());
-        index.for_each_top(|top| {
-            let Some((record, number)) = features.next() else { return };
-            if idf(record) < limit {
-                frequent.push((top, record, number));
-            } else {
-                others.push(&mut records, top, record[0], &record[RECORD_IDF..]);
-                in_model.push(number);
+        let firsts = firsts(index, n_features, &others, is_frequent);
+        let starts: Vec<u64> = firsts.iter().map(|first| first.1).collect();
+        let features = |i: usize| index.tops(firsts[i].0..firsts.get(i + 1).map_or(n_features, |next| next.0));
+        let are_frequent: Vec<Vec<(usize, u64)>> = records.fill(&mut others, &starts, |i, filler| {
+            let mut are_frequent = Vec::new();
+            for (feature, top) in features(i) {
+                if is_frequent(feature) {
+                    are_frequent.push((feature, top));
+                } else {
+                    filler.push(feature as u32, top, record(feature)[0], &record(feature)[RECORD_IDF..]);
+                }
+            }
+            are_frequent
+        });
+
+        let are_frequent = are_frequent.concat();
+        let mut frequent = records.start_table(n_frequent, FILL.0, index.n_top_bits());
+        let start = are_frequent.first().map(|&(_, top)| top);
+        records.fill(&mut frequent, start.as_slice(), |_, filler| {
+            for (rank, &(i, top)) in (0..).zip(&are_frequent) {
+                filler.push(rank, top, record(i)[0], &record(i)[RECORD_IDF..]);
             }
         });
-        let others = others.finish(&mut records);
-        let mut filler = records.start_table(n_frequent, FILL.0, index.n_top_bits());
-        for (top, record, number) in frequent {
-            filler.push(&mut records, top, record[0], &record[RECORD_IDF..]);
-            in_model.push(number);
-        }
-        let places = Places::Tables { frequent: filler.finish(&mut records), others };
-        Self { places, records, stride, kind, in_model }
+        let frequent_in_model = are_frequent.iter().map(|&(i, _)| i as u32).collect();
+        Self { places: Places::Tables { frequent, others, frequent_in_model }, records, stride, kind }
     }
 
     /// The model's number of a feature.
     pub(super) fn in_model(&self, address: u32) -> usize {
-        let rank = self.records.rank(address);
-        self.in_model.get(rank).map_or(rank, |&number| number as usize)
+        let number = self.records.number(address);
+        match &self.places {
+            Places::Tables { frequent, frequent_in_model, .. } if frequent.holds(&self.records, address) => {
+                frequent_in_model[number] as usize
+            }
+            _ => number,
+        }
     }
 
     /// Writes the address of the feature of each key, [`NOTHING`] where there is none, to `addresses`.
@@ -99,7 +120,7 @@ impl FeatureTable {
             Places::Shift(shift) => {
                 addresses.extend(keys.iter().map(|key| ((key >> shift) as u32 + 1) * self.stride as u32));
             }
-            Places::Tables { frequent, others } => {
+            Places::Tables { frequent, others, .. } => {
                 addresses.resize(keys.len(), NOTHING);
                 self.find_in_tables(frequent, others, keys, found, addresses);
             }
@@ -202,18 +223,54 @@ impl FeatureTable {
     }
 }
 
-/// The limit below which idf is that of a frequent feature, and the number of these.
-fn most_frequent(idfs: impl Iterator<Item = u32>) -> (u32, usize) {
-    let mut histogram = vec![0_usize; 1 << IDF_BITS];
-    idfs.for_each(|idf| histogram[idf as usize] += 1);
+/// Where the pieces start by which the table of those features that are not frequent is filled: feature and top bits of its key. They depend on the
+/// features alone.
+fn firsts(
+    index: IndexView<'_>,
+    n_features: usize,
+    table: &Table,
+    is_frequent: impl Fn(usize) -> bool + Sync,
+) -> Vec<(usize, u64)> {
+    let behind = |due: usize| {
+        let mut others = index.tops(due..n_features).filter(|(i, _)| !is_frequent(*i)).peekable();
+        let mut foresight = Foresight::from(others.peek()?.1, table);
+        others.find(|&(i, top)| foresight.is_first(i as u32, top, table))
+    };
+    let mut firsts: Vec<(usize, u64)> = index.tops(0..n_features.min(1)).collect();
+    firsts.par_extend((1..n_features.div_ceil(PIECE)).into_par_iter().filter_map(|piece| behind(piece * PIECE)));
+    // Where features crowd, several pieces end up at one place, or pass each other.
+    firsts.sort_unstable();
+    firsts.dedup();
+    firsts
+}
+
+/// The idf of a stored record as a small number: the rarer a feature, the larger.
+#[inline(always)]
+fn rarity(record: &[u32]) -> usize {
+    const LEAST: u32 = 1.0_f32.to_bits() >> (32 - IDF_BITS);
+    ((record[RECORD_IDF] >> (32 - IDF_BITS)).saturating_sub(LEAST) as usize).min(N_RARITIES - 1)
+}
+
+/// The limit below which rarity is that of a frequent feature, and the number of these.
+fn most_frequent(stored: &[u32], stride: usize) -> (usize, usize) {
+    let count = |mut histogram: Vec<usize>, records: &[u32]| {
+        records.chunks_exact(stride).for_each(|record| histogram[rarity(record)] += 1);
+        histogram
+    };
+    let add = |mut a: Vec<usize>, b: Vec<usize>| {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    };
+    let none = || vec![0; N_RARITIES];
+    let histogram = stored.par_chunks(stride * PIECE * 8).fold(none, count).reduce(none, add);
     let mut n = 0;
-    for (idf, n_here) in (0..).zip(histogram) {
+    for (rarity, n_here) in histogram.into_iter().enumerate() {
         if n + n_here > N_FREQUENT {
-            return (idf, n);
+            return (rarity, n);
         }
         n += n_here;
     }
-    (1 << IDF_BITS, n)
+    (N_RARITIES, n)
 }
 
 #[inline(always)]
