@@ -1,6 +1,6 @@
 //! Tables through a predictor: rows in, rows out, in order, on all threads.
 //!
-//! While one batch is labelled the next is read. A row's output depends on the row alone.
+//! While one batch is labelled, the next is read and the one before is written. A row's output depends on the row alone.
 
 use std::ops::Range;
 
@@ -141,25 +141,37 @@ impl Labeller<'_> {
         let layout = writer.layout();
         let scratches = ScratchPool::new(self.predictor);
         let mut n_written = 0;
+        let (mut labelled, mut failure): (Vec<Chunk>, Option<Error>) = (Vec::new(), None);
         let mut has_rows = documents.read_batch(reader, &mut current, rejects)?;
         while has_rows {
             let ranges = documents.ranges(&current);
-            let (chunks, read) = rayon::join(
+            let (chunks, (read, written)) = rayon::join(
                 || self.label_batch(&current, &ranges, &layout, &scratches),
-                || documents.read_batch(reader, &mut next, rejects),
+                || {
+                    rayon::join(
+                        || documents.read_batch(reader, &mut next, rejects),
+                        || labelled.iter_mut().try_for_each(|chunk| writer.write_buffer(&mut chunk.buffer)),
+                    )
+                },
             );
-            for mut chunk in chunks? {
-                n_written += chunk.buffer.n_rows() as u64;
-                writer.write_buffer(&mut chunk.buffer)?;
-                for error in chunk.refused {
-                    rejects.add(error.in_file(&path))?;
+            written?;
+            labelled = chunks?;
+            n_written += labelled.iter().map(|chunk| chunk.buffer.n_rows() as u64).sum::<u64>();
+            let mut refused = labelled.iter_mut().flat_map(|chunk| chunk.refused.drain(..));
+            let added = refused.try_for_each(|error| rejects.add(error.in_file(&path)));
+            progress(n_written);
+            std::mem::swap(&mut current, &mut next);
+            match added.and(read) {
+                Ok(is_read) => has_rows = is_read,
+                Err(error) => {
+                    // What is labelled already is not lost.
+                    failure = Some(error);
+                    break;
                 }
             }
-            progress(n_written);
-            has_rows = read?;
-            std::mem::swap(&mut current, &mut next);
         }
-        Ok(n_written)
+        labelled.iter_mut().try_for_each(|chunk| writer.write_buffer(&mut chunk.buffer))?;
+        failure.map_or(Ok(n_written), Err)
     }
 
     fn label_batch(

@@ -52,7 +52,7 @@ fn vocabulary_idf_and_rows_equal_scikit_learn() {
             .map(|(name, idf)| (name.as_str().unwrap(), idf.as_f64().unwrap()))
             .collect();
         let found: BTreeMap<&str, f64> =
-            features.names().iter().zip(features.idf()).map(|(name, &idf)| (&**name, f64::from(idf))).collect();
+            features.names().iter().zip(features.idf()).map(|(name, &idf)| (name, f64::from(idf))).collect();
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}: vocabulary");
         for (ngram, idf) in &expected {
             assert!((found[ngram] - idf).abs() < TOLERANCE, "{name}: idf of {ngram:?}");
@@ -60,7 +60,7 @@ fn vocabulary_idf_and_rows_equal_scikit_learn() {
         for (i, row) in case["rows"].as_array().unwrap().iter().enumerate() {
             let expected = row.as_object().unwrap();
             let found: BTreeMap<&str, f64> =
-                rows.row(i).iter().map(|(f, v)| (&*features.names()[f as usize], f64::from(v))).collect();
+                rows.row(i).iter().map(|(f, v)| (&features.names()[f as usize], f64::from(v))).collect();
             assert_eq!(found.len(), expected.len(), "{name}: row {i}");
             for (ngram, value) in expected {
                 assert!((found[ngram.as_str()] - value.as_f64().unwrap()).abs() < TOLERANCE, "{name}: row {i}, {ngram:?}");

@@ -105,6 +105,9 @@ pub struct SettingArgs {
     /// Count the classes of the lexicon of sentiment that comes with the program
     #[arg(long)]
     pub sentiment: bool,
+    /// Count the first two and the last three words of a text apart too
+    #[arg(long)]
+    pub ends: bool,
     /// What the search and the offsets maximise: macro-f1, accuracy, or mean F1 of some labels as in favor,against
     #[arg(long, value_name = "METRIC", default_value = "macro-f1", value_parser = metric)]
     pub metric: Metric,
@@ -289,6 +292,9 @@ impl SettingArgs {
         }
         if self.sentiment {
             params.features.blocks.push(TfidfParams::sentiment());
+        }
+        if self.ends {
+            params.features.blocks.push(TfidfParams::ends());
         }
         params.features.hash_bits = self.hash_bits.or(params.features.hash_bits);
         let has_head_flag =

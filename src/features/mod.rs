@@ -8,12 +8,14 @@ mod counter;
 pub(crate) mod hash;
 pub(crate) mod index;
 mod lexicon;
+mod names;
 mod ngrams;
 mod params;
 mod tfidf;
 mod word_cache;
 
 pub(crate) use counter::Counter;
+pub use names::NgramNames;
 pub use ngrams::{Extractor, NgramScratch, Passage};
 pub use params::{Analyzer, DfBound, EncoderId, FeatureParams, LexiconClass, Norm, TfidfParams};
 pub use tfidf::Features;

@@ -28,11 +28,16 @@ const MAX_LENGTH: usize = 8;
 /// What is written behind a text so that words can be read with whole loads.
 const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const _: () = assert!(PADDING.len() == hash::WORD_PADDING);
+/// Words that begin a text, and that end it, for [`Analyzer::Ends`].
+const N_FIRST: usize = 2;
+const N_LAST: usize = 3;
 const MARK_NEGATED: u64 = 1;
 const MARK_LEFT: u64 = 2;
 const MARK_RIGHT: u64 = 3;
 const MARK_NEAR_LEFT: u64 = 4;
 const MARK_NEAR_RIGHT: u64 = 5;
+const MARK_FIRST: u64 = 16;
+const MARK_LAST: u64 = 17;
 
 /// A text to classify, with the mention that the question is about where there is one.
 #[derive(Debug, Clone, Copy)]
@@ -140,29 +145,35 @@ impl Extractor {
         block.padded_words(scratch, f);
     }
 
-    /// Like [`Self::keys`], with the place of each n-gram, which [`Self::name`] turns into its string.
+    /// Like [`Self::keys`], with the place of each n-gram, which [`Self::push_name`] turns into its string.
     pub(crate) fn spans(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, emit: impl FnMut(u64, Span)) {
         self.run::<true>(block, passage, scratch, emit);
     }
 
-    /// The string of an n-gram, directly after [`Self::spans`] gave its span.
-    pub(crate) fn name(&self, block: usize, span: Span, scratch: &NgramScratch) -> String {
+    /// Appends the string of an n-gram, directly after [`Self::spans`] gave its span.
+    pub(crate) fn push_name(&self, block: usize, span: Span, scratch: &NgramScratch, out: &mut String) {
         let block = &self.blocks[block];
         if block.analyzer == Analyzer::CharWb {
-            return scratch.padded[span.first as usize..span.end as usize].to_owned();
+            return out.push_str(&scratch.padded[span.first as usize..span.end as usize]);
         }
         if let Some(lexicon) = &block.lexicon {
-            let class = lexicon.class(span.first as usize);
-            let class = if span.end == 1 { format!("not {class}") } else { class.to_owned() };
-            return format!("{}({class})", if span.mark == 0 { "lexicon" } else { place_name(span.mark) });
+            let place = if span.mark == 0 { "lexicon" } else { place_name(span.mark) };
+            let negation = if span.end == 1 { "not " } else { "" };
+            out.extend([place, "(", negation, lexicon.class(span.first as usize), ")"]);
+            return;
         }
         let text = block.source(scratch);
-        let words = &scratch.words[span.first as usize..span.end as usize];
-        let name = words.iter().map(|w| &text[w.start as usize..w.end as usize]).collect::<Vec<_>>().join(" ");
         match span.mark {
-            0 => name,
-            MARK_NEGATED => format!("not({name})"),
-            mark => format!("{}({name})", place_name(mark)),
+            0 => {}
+            MARK_NEGATED => out.push_str("not("),
+            mark => out.extend([place_name(mark), "("]),
+        }
+        for (i, word) in scratch.words[span.first as usize..span.end as usize].iter().enumerate() {
+            out.push_str(if i == 0 { "" } else { " " });
+            out.push_str(&text[word.start as usize..word.end as usize]);
+        }
+        if span.mark != 0 {
+            out.push(')');
         }
     }
 
@@ -197,6 +208,7 @@ impl Extractor {
             }
             Analyzer::Word => block.word_ngrams(scratch, |key| emit(key, Span { first: 0, end: 0, mark: 0 })),
             Analyzer::Target => block.target_words(target, scratch, emit),
+            Analyzer::Ends => block.end_words(target, scratch, emit),
             Analyzer::Lexicon => block.lexicon_classes(target, scratch, emit),
             Analyzer::Encoder => {}
         }
@@ -437,6 +449,17 @@ impl Block {
         }
     }
 
+    /// The first and the last words; those of a short text are both.
+    fn end_words(&self, target: Option<(usize, usize)>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
+        let NgramScratch { lowered, words, .. } = scratch;
+        self.list_words(target, lowered, words);
+        let n = words.len();
+        let places = [(0..n.min(N_FIRST), MARK_FIRST), (n.saturating_sub(N_LAST)..n, MARK_LAST)];
+        for (i, mark) in places.into_iter().flat_map(|(range, mark)| range.map(move |i| (i, mark))) {
+            emit(hash::marked(words[i].key, mark), Span { first: i as u32, end: i as u32 + 1, mark });
+        }
+    }
+
     /// Classes found in the text; where a mention is marked, also by side and distance.
     fn lexicon_classes(&self, target: Option<(usize, usize)>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64, Span)) {
         let NgramScratch { lowered, words, .. } = scratch;
@@ -529,6 +552,8 @@ fn place_name(mark: u64) -> &'static str {
         12 => "left_6",
         13 => "right_6",
         14 => "left_12",
+        MARK_FIRST => "first",
+        MARK_LAST => "last",
         _ => "right_12",
     }
 }
@@ -671,7 +696,12 @@ mod tests {
         let mut scratch = NgramScratch::default();
         let mut spans = Vec::new();
         extractor.spans(0, passage, &mut scratch, |key, span| spans.push((key, span)));
-        let names = spans.iter().map(|(_, span)| extractor.name(0, *span, &scratch)).collect();
+        let name = |span: Span| {
+            let mut name = String::new();
+            extractor.push_name(0, span, &scratch, &mut name);
+            name
+        };
+        let names = spans.iter().map(|(_, span)| name(*span)).collect();
         let mut keys = Vec::new();
         extractor.keys(0, passage, &mut scratch, |key| keys.push(key));
         assert_eq!(keys, spans.iter().map(|s| s.0).collect::<Vec<_>>());
@@ -721,6 +751,17 @@ mod tests {
         let params = TfidfParams { negation: true, ..TfidfParams::words(1, 1) };
         let names = names(params, "We do not want talks, they said".into());
         assert_eq!(&names[7..], ["not(want)", "not(talks)"]);
+    }
+
+    #[test]
+    fn words_at_either_end_are_marked() {
+        let names = |text: &str| names(TfidfParams::ends(), text.into());
+        assert_eq!(
+            names("Talks? India says no, again."),
+            ["first(talks)", "first(india)", "last(says)", "last(no)", "last(again)"]
+        );
+        assert_eq!(names("No."), ["first(no)", "last(no)"]);
+        assert!(names("…").is_empty());
     }
 
     #[test]

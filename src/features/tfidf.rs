@@ -6,6 +6,7 @@
 //! scikit-learn's formulas (`TfidfTransformer`), which differ from the textbook's ln(n / df) by the added one: an n-gram in every text
 //! keeps some weight. A row without known n-grams is empty, not an error.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use hashbrown::HashMap;
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::features::counter::Counter;
 use crate::features::index::KeyIndex;
+use crate::features::names::NgramNames;
 use crate::features::ngrams::{Extractor, NgramScratch, Passage};
 use crate::features::params::{Analyzer, FeatureParams, Norm, TfidfParams};
 use crate::sparse::SparseRows;
@@ -41,7 +43,7 @@ pub struct Features {
     /// The text that held each feature first; empty when hashed.
     first_texts: Vec<u32>,
     /// Empty when hashed, and until [`Features::set_names`].
-    names: Vec<Box<str>>,
+    names: NgramNames,
 }
 
 /// N-gram counts of a run of texts.
@@ -108,7 +110,7 @@ impl Features {
             index: KeyIndex::build(&[])?,
             idf: Vec::new(),
             first_texts: Vec::new(),
-            names: Vec::new(),
+            names: NgramNames::default(),
         };
         match params.hash_bits {
             Some(bits) => features.learn_hashed_idf(bits, &counts),
@@ -129,7 +131,7 @@ impl Features {
             index: KeyIndex::build(&[])?,
             idf: Vec::new(),
             first_texts: Vec::new(),
-            names: Vec::new(),
+            names: NgramNames::default(),
         };
         features.set_hashed_idf(dfs);
         Ok(features)
@@ -152,7 +154,7 @@ impl Features {
             idf: vec![1.0; keys.len()],
             first_texts: Vec::new(),
             keys,
-            names,
+            names: names.iter().map(|name| &**name).collect(),
         })
     }
 
@@ -191,7 +193,7 @@ impl Features {
     }
 
     /// The n-gram of each feature; empty when hashed.
-    pub fn names(&self) -> &[Box<str>] {
+    pub fn names(&self) -> &NgramNames {
         &self.names
     }
 
@@ -216,7 +218,7 @@ impl Features {
             blocks: kept.iter().map(|&i| self.blocks[i]).collect(),
             idf: kept.iter().map(|&i| self.idf[i]).collect(),
             first_texts: kept.iter().filter_map(|&i| self.first_texts.get(i).copied()).collect(),
-            names: kept.iter().filter_map(|&i| self.names.get(i).cloned()).collect(),
+            names: kept.iter().filter(|&&i| i < self.names.len()).map(|&i| &self.names[i]).collect(),
         })
     }
 
@@ -297,46 +299,61 @@ impl Features {
     }
 
     /// The n-gram of each feature: reads the texts that first held one, those that were learnt from, once more.
-    pub(crate) fn find_names(&self, texts: &[Passage<'_>]) -> Vec<Box<str>> {
+    pub(crate) fn find_names(&self, texts: &[Passage<'_>]) -> NgramNames {
         let first_text = |i: u32| self.first_texts[i as usize];
         let mut by_text: Vec<u32> = (0..self.first_texts.len() as u32).collect();
         by_text.sort_unstable_by_key(|&i| (first_text(i), i));
         let groups: Vec<&[u32]> = by_text.chunk_by(|&a, &b| first_text(a) == first_text(b)).collect();
-        let found: Vec<Vec<(u32, Box<str>)>> = groups
-            .par_iter()
-            .map_init(Default::default, |(scratch, wanted): &mut (NgramScratch, KeyMap<u32>), group| {
-                wanted.extend(group.iter().map(|&i| (self.keys[i as usize], i)));
-                self.names_of(texts[first_text(group[0]) as usize], wanted, scratch)
+        let pieces: Vec<(Vec<(u32, u32)>, String)> = groups
+            .par_chunks(CHUNK)
+            .map_init(Default::default, |(scratch, wanted): &mut (NgramScratch, KeyMap<u32>), groups| {
+                let mut piece = (Vec::with_capacity(groups.iter().map(|group| group.len()).sum()), String::new());
+                for group in groups {
+                    wanted.extend(group.iter().map(|&i| (self.keys[i as usize], i)));
+                    self.push_names_of(texts[first_text(group[0]) as usize], wanted, scratch, &mut piece);
+                }
+                piece
             })
             .collect();
-        let mut names = vec![Box::<str>::default(); self.first_texts.len()];
-        for (i, name) in found.into_iter().flatten() {
-            names[i as usize] = name;
-        }
-        names
+        NgramNames::from_pieces(self.first_texts.len(), &pieces)
     }
 
     /// Sets what [`Self::find_names`] gave.
-    pub(crate) fn set_names(&mut self, names: Vec<Box<str>>) {
+    pub(crate) fn set_names(&mut self, names: NgramNames) {
         self.names = names;
     }
 
-    /// Names of the `wanted` n-grams, all of which are in the text; their own small table spares a look-up of every n-gram in the large one.
-    fn names_of(&self, passage: Passage<'_>, wanted: &mut KeyMap<u32>, scratch: &mut NgramScratch) -> Vec<(u32, Box<str>)> {
-        let mut found = Vec::with_capacity(wanted.len());
+    /// Adds numbers, lengths and letters of the `wanted` n-grams, all of which are in the text; their own small table spares a look-up of every n-gram in the
+    /// large one.
+    fn push_names_of(
+        &self,
+        passage: Passage<'_>,
+        wanted: &mut KeyMap<u32>,
+        scratch: &mut NgramScratch,
+        (names, letters): &mut (Vec<(u32, u32)>, String),
+    ) {
+        let mut push = |i: u32, write: &dyn Fn(&mut String)| {
+            let start = letters.len();
+            write(letters);
+            names.push((i, (letters.len() - start) as u32));
+        };
+        let mut spans = Vec::new();
         for block in 0..self.extractor.n_blocks() {
-            let dense = self.extractor.dense_keys(block).iter().enumerate();
-            found.extend(dense.filter_map(|(d, key)| Some((wanted.remove(key)?, format!("encoder({d})").into_boxed_str()))));
-            let mut spans = Vec::new();
+            for (d, key) in self.extractor.dense_keys(block).iter().enumerate() {
+                let write = |letters: &mut String| write!(letters, "encoder({d})").expect("a string takes all");
+                wanted.remove(key).into_iter().for_each(|i| push(i, &write));
+            }
+            spans.clear();
             self.extractor.spans(block, passage, scratch, |key, span| {
                 if let Some(i) = wanted.remove(&key) {
                     spans.push((i, span));
                 }
             });
-            found.extend(spans.into_iter().map(|(i, span)| (i, self.extractor.name(block, span, scratch).into_boxed_str())));
+            for &(i, span) in &spans {
+                push(i, &|letters| self.extractor.push_name(block, span, scratch, letters));
+            }
         }
         wanted.clear();
-        found
     }
 
     /// Weighs the counts; consumes them chunk by chunk.
@@ -493,7 +510,7 @@ mod tests {
     fn every_feature_has_its_name() {
         let (features, rows) = Features::fit_transform(&FeatureParams::default(), &passages()).unwrap();
         assert!(features.names().iter().all(|n| !n.is_empty()));
-        assert!(features.names().iter().any(|n| &**n == "both sides met"));
+        assert!(features.names().iter().any(|n| n == "both sides met"));
         assert_eq!(rows.n_columns(), features.n_features());
     }
 
@@ -516,7 +533,7 @@ mod tests {
     #[test]
     fn idf_follows_the_formula() {
         let (features, _) = Features::fit_transform(&params(TfidfParams::default()), &passages()).unwrap();
-        let mediator = features.names().iter().position(|n| &**n == "mediator").unwrap();
+        let mediator = features.names().iter().position(|n| n == "mediator").unwrap();
         // df = 3 of 4: ln(5 / 4) + 1
         assert!((features.idf()[mediator] - (1.25_f32.ln() + 1.0)).abs() < 1e-6);
     }
@@ -525,14 +542,14 @@ mod tests {
     fn bounds_drop_rare_and_common_n_grams() {
         let block = TfidfParams { min_df: DfBound::Count(2), max_df: DfBound::Share(0.5), ..TfidfParams::default() };
         let features = Features::fit(&params(block), &passages()).unwrap();
-        assert_eq!(features.names().iter().map(|n| &**n).collect::<Vec<_>>(), ["delhi"]);
+        assert_eq!(features.names().iter().collect::<Vec<_>>(), ["delhi"]);
     }
 
     #[test]
     fn max_features_keeps_the_most_frequent() {
         let features =
             Features::fit(&params(TfidfParams { max_features: Some(1), ..TfidfParams::default() }), &passages()).unwrap();
-        assert_eq!(&*features.names()[0], "mediator");
+        assert_eq!(&features.names()[0], "mediator");
     }
 
     #[test]

@@ -212,16 +212,12 @@ fn add_vocabulary(features: &Features, tensors: &mut Vec<(String, Dtype, Vec<u8>
     let (starts, tags) = if is_hashed { (Vec::new(), vec![0; TAG_PADDING]) } else { (index.starts, index.tags) };
     tensors.push(("starts".into(), Dtype::U32, bytemuck::cast_slice(&starts).to_vec()));
     tensors.push(("tags".into(), Dtype::U8, tags));
-    let mut ends = Vec::with_capacity(features.names().len());
-    let mut names = Vec::new();
-    for name in features.names() {
-        names.extend_from_slice(name.as_bytes());
-        ends.push(
-            u32::try_from(names.len())
-                .map_err(|_| Error::model("the n-grams are longer than 4 GB together").help("use --hash-bits"))?,
-        );
+    let (names, ends) = features.names().parts();
+    if u32::try_from(names.len()).is_err() {
+        return Err(Error::model("the n-grams are longer than 4 GB together").help("use --hash-bits"));
     }
-    tensors.push(("names".into(), Dtype::U8, names));
+    let ends: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
+    tensors.push(("names".into(), Dtype::U8, names.as_bytes().to_vec()));
     tensors.push(("name_ends".into(), Dtype::U32, bytemuck::cast_slice(&ends).to_vec()));
     tensors.push(("blocks".into(), Dtype::U8, features.blocks().to_vec()));
     Ok(())

@@ -1,12 +1,12 @@
 //! The search of settings: one rule for all data, by cross-validation within the groups of the training data.
 //!
 //! It starts from word 1–2-grams with character 2–5-grams (and the place of words where a mention is marked, and an encoder's vector where there is
-//! one), a linear SVM and balanced classes, walks a path of C, and then takes one step after the other: other scales of the vector, other n-grams, the lexicon of sentiment, hashtags split, negation marked, other class weights, other
-//! weights of what is given, another loss, NB-SVM. At every step some values of C around the best so far are scored on held-out groups, all folds in one
+//! one), a linear SVM and balanced classes, walks a path of C, and then takes one step after the other: other scales of the vector, other n-grams, the lexicon of sentiment, hashtags split, other weights of words and
+//! characters, first and last words, negation marked, other class weights, other weights of what is given, another loss, NB-SVM. At every step some values of C around the best so far are scored on held-out groups, all folds in one
 //! sweep from warm starts. Differences below half a standard error of the score (bootstrap over groups) count as chance, in the spirit of the
 //! one-standard-error rule (Breiman et al. 1984): a step must gain that much, and of values of C that close to the best the smallest is taken. Coordinates one
-//! at a time cost a tenth of the full grid. F1 is scored with decision offsets that are tuned on the other folds each. The vocabulary is learnt from all
-//! training texts, without their labels.
+//! at a time cost a tenth of the full grid. Small sets are cut into folds several times, and the scores averaged. Last come decision offsets, tuned on the other
+//! folds each; were they part of every step, their noise would hide what other steps gain. The vocabulary is learnt from all training texts, without their labels.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ const INTERVAL_WIDTH: f64 = 2.0 * 1.96;
 const MAX_OFFSET_CLASSES: usize = 10;
 /// NB-SVM is tried for so many outputs at most: each is a problem of its own.
 const MAX_RATIO_OUTPUTS: usize = 4;
+/// Sets of fewer texts are cut into folds so many times.
+const SMALL: (usize, u64) = (5000, 3);
 /// Hashtags are split where one text in so many holds one.
 const HASHTAG_SHARE: usize = 50;
 
@@ -83,8 +85,6 @@ pub struct Candidate {
 struct Best {
     params: HeadParams,
     score: f64,
-    /// The score without decision offsets.
-    plain: f64,
     /// Standard error of that.
     error: f64,
 }
@@ -93,7 +93,8 @@ struct Search<'a> {
     task: &'a Task,
     data: &'a Labelled,
     grid: &'a SearchParams,
-    folds: Vec<usize>,
+    /// The fold of each text, in each of several ways to cut.
+    cuts: Vec<Vec<usize>>,
     /// Difference of scores that counts as chance, per head; 0 until the first path has been walked.
     chance: Vec<f64>,
     tried: Vec<Candidate>,
@@ -106,9 +107,10 @@ struct Search<'a> {
 /// As [`crate::train::train`].
 pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchParams) -> Result<(TrainParams, Vec<Candidate>)> {
     data.check_trainable(task)?;
-    let folds = data.folds(grid.folds, params.seed)?;
+    let n_cuts = if data.n_texts() < SMALL.0 { SMALL.1 } else { 1 };
+    let cuts = (0..n_cuts).map(|cut| data.folds(grid.folds, params.seed + cut)).collect::<Result<Vec<_>>>()?;
     let chance = vec![0.0; task.heads.len()];
-    let mut search = Search { task, data, grid, folds, chance, tried: Vec::new() };
+    let mut search = Search { task, data, grid, cuts, chance, tried: Vec::new() };
     let mut features = grid.features.clone().unwrap_or_else(|| first_features(params));
     let passages = data.passages();
     let (_, mut rows) = Features::fit_transform_unnamed(&features, &passages)?;
@@ -141,8 +143,10 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
                 *best = found;
             }
         }
-        let keeps_offsets = best.score > best.plain;
-        best.params.decide_for = best.params.decide_for.take().filter(|_| keeps_offsets);
+        let has_offsets = grid.metric != Metric::Accuracy && set.n_classes() <= MAX_OFFSET_CLASSES && !set.is_multiple;
+        if has_offsets && search.offset_score(head, &set, &best.params)? >= best.score + search.chance[head] {
+            best.params.decide_for = Some(grid.metric.clone());
+        }
         best.params.linear.eps = params.for_head(head).linear.eps;
     }
     let heads = best.into_iter().map(|b| b.params).collect();
@@ -151,7 +155,8 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
 
 /// Word and character n-grams, and the blocks that the parameters bring beside them.
 fn first_features(params: &TrainParams) -> FeatureParams {
-    let is_other = |b: &&TfidfParams| matches!(b.analyzer, Analyzer::Target | Analyzer::Lexicon | Analyzer::Encoder);
+    let is_other =
+        |b: &&TfidfParams| matches!(b.analyzer, Analyzer::Target | Analyzer::Ends | Analyzer::Lexicon | Analyzer::Encoder);
     let others = params.features.blocks.iter().filter(is_other).cloned();
     let template = params.features.blocks.iter().find(|b| b.analyzer == Analyzer::Word);
     let mut blocks = vec![TfidfParams::words(1, 2), TfidfParams::chars(2, 5)];
@@ -200,6 +205,17 @@ const FEATURE_STEPS: &[(&str, FeatureStep)] = &[
                 |b| b.split_hashtags = true,
             )
         })?
+    }),
+    ("words 1 alone", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && b.ngrams == (1, 2), |b| b.ngrams = (1, 1))),
+    ("characters double", |f, _| edit(f, |b| b.analyzer == Analyzer::CharWb && b.weight == 1.0, |b| b.weight = 2.0)),
+    ("words half as much again", |f, _| {
+        let has_even_weights = f.blocks.iter().all(|b| b.analyzer != Analyzer::CharWb || b.weight == 1.0);
+        has_even_weights.then(|| edit(f, |b| b.analyzer == Analyzer::Word, |b| b.weight *= 1.5))?
+    }),
+    ("first and last words", |f, _| {
+        let is_new = f.blocks.iter().all(|b| b.analyzer != Analyzer::Ends);
+        let ends = TfidfParams { split_hashtags: f.blocks.iter().any(|b| b.split_hashtags), ..TfidfParams::ends() };
+        is_new.then(|| FeatureParams { blocks: f.blocks.iter().cloned().chain([ends]).collect(), ..f.clone() })
     }),
     ("negation marked", |f, _| edit(f, |b| b.analyzer == Analyzer::Word && !b.negation, |b| b.negation = true)),
 ];
@@ -255,8 +271,7 @@ impl Search<'_> {
         let mut first = params.for_head(head).clone();
         first.linear.eps = SEARCH_EPS;
         first.linear.class_weights = ClassWeights::Balanced;
-        let has_offsets = self.grid.metric != Metric::Accuracy && set.n_classes() <= MAX_OFFSET_CLASSES && !set.is_multiple;
-        first.decide_for = has_offsets.then(|| self.grid.metric.clone());
+        first.decide_for = None;
         let best = self.best_of("start", &set, head, &first, &self.grid.cs)?;
         self.chance[head] = self.grid.chance * best.error;
         let near = self.around("start", head, rows, &best.params, &[0.5, 2.0])?;
@@ -272,18 +287,25 @@ impl Search<'_> {
 
     fn best_of(&mut self, step: &str, set: &HeadSet<'_>, head: usize, params: &HeadParams, cs: &[f64]) -> Result<Best> {
         let at = |c: f64| HeadParams { linear: LinearParams { c, ..params.linear.clone() }, ..params.clone() };
-        let by_c = if params.algorithm == Algorithm::OneVsRest && params.ratio_smoothing.is_none() {
-            held_out_path(set, params, cs, &self.folds)?
-        } else {
-            cs.iter().map(|&c| held_out_scores(set, &at(c), &self.folds, self.grid.folds)).collect::<Result<_>>()?
-        };
-        let mut found = Vec::new();
-        for (&c, scores) in cs.iter().zip(&by_c) {
-            let measured = self.scores(set, scores, params.decide_for.is_some())?;
-            let (head, score) = (self.task.heads[head].name.clone(), measured.score);
-            self.tried.push(Candidate { step: step.to_owned(), head, c, score });
-            found.push(Best { params: at(c), ..measured });
+        let mut found: Vec<Best> = cs.iter().map(|&c| Best { params: at(c), score: 0.0, error: 0.0 }).collect();
+        for folds in &self.cuts {
+            let by_c = if params.algorithm == Algorithm::OneVsRest && params.ratio_smoothing.is_none() {
+                held_out_path(set, params, cs, folds)?
+            } else {
+                cs.iter().map(|&c| held_out_scores(set, &at(c), folds, self.grid.folds)).collect::<Result<_>>()?
+            };
+            for (found, scores) in found.iter_mut().zip(&by_c) {
+                let (score, error) = self.score(set, scores)?;
+                found.score += score / self.cuts.len() as f64;
+                found.error += error / self.cuts.len() as f64;
+            }
         }
+        self.tried.extend(found.iter().map(|best| Candidate {
+            step: step.to_owned(),
+            head: self.task.heads[head].name.clone(),
+            c: best.params.linear.c,
+            score: best.score,
+        }));
         let highest = found.iter().fold(f64::NEG_INFINITY, |highest, best| highest.max(best.score));
         // The first path does not know yet what is chance: its own error says.
         let chance = |best: &Best| if self.chance[head] > 0.0 { self.chance[head] } else { self.grid.chance * best.error };
@@ -291,8 +313,8 @@ impl Search<'_> {
         simplest.ok_or_else(|| Error::parameter("the search has no value of C"))
     }
 
-    /// The score without decision offsets and with them; the parameters are left to fill in.
-    fn scores(&self, set: &HeadSet<'_>, scores: &[Vec<f64>], has_offsets: bool) -> Result<Best> {
+    /// The score of held-out decision values, and its standard error.
+    fn score(&self, set: &HeadSet<'_>, scores: &[Vec<f64>]) -> Result<(f64, f64)> {
         let n_classes = set.n_classes();
         let mut meta = set.plain_meta(calibrate(set, scores, n_classes, false));
         let judged = set.judge(scores, &meta);
@@ -310,17 +332,24 @@ impl Search<'_> {
                 Metric::MeanF1(_) => scores.mean_f1,
             }
         };
-        let plain = value(&items, &vec![1.0; items.len()]);
         let interval = interval_of(&items, N_SAMPLES, 1, value);
-        let error = (interval.high - interval.low) / INTERVAL_WIDTH;
-        let params = HeadParams::default();
-        if !has_offsets {
-            return Ok(Best { params, score: plain, plain, error });
+        Ok((value(&items, &vec![1.0; items.len()]), (interval.high - interval.low) / INTERVAL_WIDTH))
+    }
+
+    /// The score with decision offsets, each fold's tuned on the others.
+    fn offset_score(&mut self, head: usize, set: &HeadSet<'_>, params: &HeadParams) -> Result<f64> {
+        let mut sum = 0.0;
+        for cut in &self.cuts {
+            let scores = held_out_scores(set, params, cut, self.grid.folds)?;
+            let judged = set.judge(&scores, &set.plain_meta(calibrate(set, &scores, set.n_classes(), false)));
+            let log_probabilities = log_probabilities(&judged);
+            let rows: Vec<&[f64]> = log_probabilities.iter().map(Vec::as_slice).collect();
+            let folds: Vec<usize> = set.texts.iter().map(|&text| cut[text]).collect();
+            sum += nested_score(&rows, &set.gold(), &folds, set.n_classes(), &set.goal(&self.grid.metric)?);
         }
-        let log_probabilities = log_probabilities(&judged);
-        let rows: Vec<&[f64]> = log_probabilities.iter().map(Vec::as_slice).collect();
-        let folds: Vec<usize> = set.texts.iter().map(|&text| self.folds[text]).collect();
-        let score = nested_score(&rows, &set.gold(), &folds, n_classes, &set.goal(&self.grid.metric)?);
-        Ok(Best { params, score, plain, error })
+        let score = sum / self.cuts.len() as f64;
+        let (head, step) = (self.task.heads[head].name.clone(), "decision offsets".to_owned());
+        self.tried.push(Candidate { step, head, c: params.linear.c, score });
+        Ok(score)
     }
 }
