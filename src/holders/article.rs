@@ -278,6 +278,11 @@ impl Article {
         self.holders.last().copied().or(self.subject)
     }
 
+    /// How many statements so far have this holder.
+    pub(crate) fn n_held(&self, name: NameId) -> usize {
+        self.holders.iter().filter(|(held, _)| self.names.is_same(*held, name)).count()
+    }
+
     /// The last holder that is not the last one.
     fn holder_before(&self) -> Option<Named> {
         let last = self.holders.last()?.0;
@@ -396,7 +401,7 @@ impl Article {
         if !is_anaphor {
             self.add_names(mention, place, &mut readings);
             // Other phrases are seldom holders, and would cost as much.
-            if mention.is_tagged {
+            if reach == Reach::Article {
                 self.add_ahead(mention, place, &mut readings);
             }
         }
@@ -522,7 +527,10 @@ impl Article {
     ) {
         let [main, second] = self.ahead.main_states();
         let is_body = place.tokens[mention.words.1].office == Some(Office::OwnBody);
-        let is_nameless = mention.party.is_none() && (mention.person.is_none() || is_body) && !is_anaphor && !mention.is_owned;
+        let is_nameless = mention.party.is_none()
+            && (mention.person.is_none_or(|person| person == mention.text) || is_body)
+            && !is_anaphor
+            && !mention.is_owned;
         if is_nameless && mention.core.is_none() {
             let so_far = [self.latest_state(), self.main_state()].map(|p| p.map(|p| (p.name, p.state)));
             let ways = [How::Qualified, How::Qualified, How::QualifiedMain];

@@ -3,7 +3,6 @@
 //! The tagger marks one span; which part of it is the name of the party is for the ranker to choose.
 
 use crate::holders::article::{How, Place};
-use crate::holders::gazetteer::WordClass;
 use crate::holders::mentions::{Bytes, Mention, core};
 use crate::holders::tokens::{Token, bare};
 
@@ -19,11 +18,11 @@ pub(crate) fn other_bounds(mention: &Mention, place: Place<'_>) -> [(How, Option
     let owner =
         (first..last).find(|&i| tokens[i].is_possessive).map(|i| i + usize::from(tokens[i + 1].is_mark)).filter(|&i| i < last);
     let capital = (first..=last).find(|&i| tokens[i].is_capital && (i > 0 || tokens[i].hit.is_some())).filter(|&i| i > first);
-    let is_free = |i: usize| tokens.get(i).is_some_and(is_free_word);
+    let is_free = |i: usize| tokens.get(i).is_some_and(Token::is_free);
     let behind = tokens.get(last + 1).filter(|t| is_joint(t) && !mention.is_possessive).and_then(|_| {
         let from = skip(last + 2);
         let n_capitals = tokens[from..].iter().take_while(|t| t.is_capital && !t.is_mark).count();
-        let n_words = tokens[from..].iter().take(3).take_while(|t| is_free_word(t)).count();
+        let n_words = tokens[from..].iter().take(3).take_while(|t| t.is_free()).count();
         let n = if n_capitals > 0 { n_capitals } else { n_words };
         (n > 0).then(|| from + n - 1)
     });
@@ -56,9 +55,4 @@ fn is_joint(token: &Token<'_>) -> bool {
             | "behind"
             | "with"
     )
-}
-
-/// Whether a word may belong to a name: no verb, no mark, and none of the words that end a phrase.
-fn is_free_word(token: &Token<'_>) -> bool {
-    !token.is_mark && token.verb.is_none() && matches!(token.class, WordClass::Open)
 }

@@ -161,7 +161,7 @@ fn chunk(sentence: &str, tokens: &[Token<'_>], at: usize, free: Range<usize>) ->
     while last > at && !is_head(&tokens[last], last) {
         last -= 1;
     }
-    last = place_end(tokens, last, free.end).unwrap_or(last);
+    last = place_end(tokens, last, free.end).or_else(|| people_end(tokens, last, free.end)).unwrap_or(last);
     // An article or possessive pronoun before the phrase is part of it.
     let has_determiner = at > free.start && DETERMINERS[..8].contains(&tokens[at - 1].word());
     Some((if has_determiner { at - 1 } else { at }, last))
@@ -174,6 +174,16 @@ fn place_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
     let is_place = people && tokens.get(last + 1).is_some_and(|t| matches!(t.text, "in" | "of" | "from" | "on" | "along"));
     let end = (last + 2..limit.min(last + 7)).find(|&i| tokens[i].verb.is_some() || tokens[i].is_mark).filter(|_| is_place)?;
     (tokens[end].verb.is_some() && end > last + 2).then_some(end - 1)
+}
+
+/// Where a group ends that begins with a demonym, a capital, an owner or the first word of the sentence: "Turkish papers", "Trade unionists" before a verb.
+fn people_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
+    let here = &tokens[last];
+    let is_before = here.is_possessive || here.hit.is_some_and(|h| h.form != NameForm::Name) || last == 0 && here.hit.is_none();
+    let is_plain = |t: &&Token<'_>| t.is_free() && !t.is_capital && t.loose.is_none();
+    let n = tokens[last + 1..limit.min(last + 4)].iter().take_while(is_plain).count();
+    let is_over = tokens.get(last + 1 + n).is_none_or(|t| t.is_mark || t.verb.is_some() || is_preposition(t));
+    (is_before && n > 0 && is_over).then_some(last + n)
 }
 
 fn is_head(token: &Token<'_>, position: usize) -> bool {
@@ -428,7 +438,9 @@ fn body(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<Bytes> {
 
 /// The body that a phrase names, or to which its persons belong.
 fn body_core(sentence: &str, inside: &[Token<'_>], first: usize, gazetteer: &Gazetteer) -> Option<Core> {
-    let is_state = |t: &Token<'_>| t.hit.is_some_and(|h| gazetteer.kind(h.party) == PartyKind::State);
+    let is_state = |t: &Token<'_>| {
+        t.hit.is_some_and(|h| gazetteer.kind(h.party) == PartyKind::State || gazetteer.demonym(h.party).is_some())
+    };
     let is_body = |i: usize| {
         inside[i].office == Some(Office::OwnBody) && inside[i].hit.is_none() && inside[i].shared.is_none_or(|s| !s.is_people)
     };

@@ -273,6 +273,9 @@ impl<'a> View<'a> {
         }
         let is_holder = self.article.last_holder().is_some_and(|(name, _)| name == reading.name);
         facts.add(&[word!("holder"), yes_no(is_holder), kind]);
+        let n_held = small(self.article.n_held(reading.name));
+        facts.add(&[word!("held"), n_held, kind]);
+        facts.add(&[word!("heldhow"), n_held, first_how]);
         facts.add(&[word!("count"), small(self.article.count(reading.name)), kind]);
         let is_same = |&i: &usize| i != m && self.sentence.readings_of(i).first().is_some_and(|o| o.name == reading.name);
         let n_same = (0..self.sentence.mentions.len()).filter(is_same).count();

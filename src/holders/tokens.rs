@@ -37,6 +37,11 @@ impl Token<'_> {
         Word::known(self.key, &self.lower)
     }
 
+    /// Whether the word may belong to a name: no verb, no mark, and none of the words that end a phrase.
+    pub(crate) fn is_free(&self) -> bool {
+        !self.is_mark && self.verb.is_none() && self.class == WordClass::Open
+    }
+
     /// What the gazetteer says, as a word.
     pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> Word<'static> {
         match self.hit.map(|hit| (gazetteer.kind(hit.party), hit.form)) {
