@@ -15,7 +15,7 @@ use crate::holders::{HolderWeights, LabelledHolder, LabelledSentence, Sentence, 
 use crate::random::Random;
 
 /// Passes of the ranker over the statements.
-const EPOCHS: usize = 12;
+const EPOCHS: usize = 7;
 const RATE: f32 = 0.1;
 /// Shrinkage of a weight per step in which it takes part.
 const DECAY: f32 = 3e-4;
