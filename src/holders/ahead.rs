@@ -3,7 +3,7 @@
 
 use crate::holders::article::Place;
 use crate::holders::gazetteer::{Gazetteer, Office, PartyKind};
-use crate::holders::mentions::{Mention, MentionKind};
+use crate::holders::mentions::{Core, Mention, MentionKind};
 use crate::holders::names::{NameId, Names};
 use crate::holders::tokens::Token;
 use crate::holders::weights::{Word, words};
@@ -22,6 +22,7 @@ pub(crate) struct Ahead {
     words: Vec<u64>,
     buffer: String,
     introductions: Vec<Introduction>,
+    bodies: Vec<Body>,
     /// Words by which an author speaks of the own side, outside quotations.
     n_own_voice: usize,
 }
@@ -30,6 +31,16 @@ pub(crate) struct Ahead {
 struct Count {
     name: NameId,
     /// Number in the gazetteer, for a state.
+    state: Option<usize>,
+    n: usize,
+}
+
+/// A body with its state or a name: "Sudanese army", "Gauteng police".
+#[derive(Debug, Clone)]
+struct Body {
+    name: NameId,
+    key: u64,
+    shared: Option<u8>,
     state: Option<usize>,
     n: usize,
 }
@@ -62,6 +73,7 @@ impl Ahead {
         self.full_names.clear();
         self.words.clear();
         self.introductions.clear();
+        self.bodies.clear();
         self.n_own_voice = 0;
     }
 
@@ -77,6 +89,7 @@ impl Ahead {
                 }
             }
         }
+        self.add_body(mention, place, gazetteer, names);
         let is_named = matches!(mention.kind, MentionKind::Name | MentionKind::Party | MentionKind::Described);
         if !is_named {
             return;
@@ -96,6 +109,34 @@ impl Ahead {
         if let Some(body) = mention.body {
             self.add_name(body, place, names);
         }
+    }
+
+    /// Adds a body that is named with its state or place.
+    fn add_body(&mut self, mention: &Mention, place: Place<'_>, gazetteer: &Gazetteer, names: &mut Names) {
+        let Some(core) = mention.core.filter(|core| core.text.is_some() && (core.is_named || core.state.is_some())) else {
+            return;
+        };
+        let name = core_name(&core, core.state.filter(|_| !core.is_named), place, gazetteer, &mut self.buffer, names);
+        match self.bodies.iter_mut().find(|body| body.name == name) {
+            Some(body) => body.n += 1,
+            None => self.bodies.push(Body {
+                name,
+                key: place.tokens[core.noun].word().key(),
+                shared: core.shared,
+                state: core.state,
+                n: 1,
+            }),
+        }
+    }
+
+    /// The body of the same kind that the article names with its state or place, the one named most often first.
+    pub(crate) fn body(&self, core: &Core, tokens: &[Token<'_>]) -> Option<NameId> {
+        let key = tokens[core.noun].word().key();
+        let is_same = |body: &&Body| {
+            (body.key == key || core.shared.is_some() && core.shared == body.shared)
+                && (core.state.is_none() || core.state == body.state)
+        };
+        self.bodies.iter().rev().filter(is_same).max_by_key(|body| body.n).map(|body| body.name)
     }
 
     /// Adds a name of two words or more.
@@ -180,6 +221,28 @@ impl Ahead {
         }
         best.map(|full| full.map(|full| full.name))
     }
+}
+
+/// Name of a body, with the demonym of a state before it if one is given.
+pub(crate) fn core_name(
+    core: &Core,
+    state: Option<usize>,
+    place: Place<'_>,
+    gazetteer: &Gazetteer,
+    buffer: &mut String,
+    names: &mut Names,
+) -> NameId {
+    buffer.clear();
+    if let Some(state) = state {
+        buffer.push_str(gazetteer.demonym(state).unwrap_or(gazetteer.canonical(state)));
+        buffer.push(' ');
+    }
+    match (core.text, core.shared) {
+        (Some((start, end)), _) => buffer.push_str(&place.text[start..end]),
+        (None, Some(shared)) => buffer.push_str(gazetteer.shared(shared)),
+        (None, None) => {}
+    }
+    names.id(buffer)
 }
 
 /// Whether a word tells a name from others.

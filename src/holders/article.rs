@@ -3,7 +3,7 @@
 //! A phrase seldom says by itself whose position it gives: "the minister", "she", "the capital". For each phrase all parties that it may stand for are
 //! listed, with how each was found; the ranker chooses phrase and party at once.
 
-use crate::holders::ahead::Ahead;
+use crate::holders::ahead::{Ahead, core_name};
 use crate::holders::bounds::other_bounds;
 use crate::holders::gazetteer::{Gazetteer, Office, PartyKind};
 use crate::holders::mentions::{Bytes, Mention, MentionKind};
@@ -70,10 +70,16 @@ pub(crate) enum How {
     Further,
     /// The state named most often in the whole article but one.
     Second,
+    /// The body in the phrase, without those who speak for it.
+    Core,
+    /// That body, or the one to which the persons of the phrase belong, with the state in the phrase or else one of the article.
+    StateBody,
+    /// The body of the same kind that the article names with its state or place.
+    NamedBody,
 }
 
 /// All ways, in the order of their bits, with their names as facts.
-pub(crate) const HOWS: [(How, Word<'_>); 28] = [
+pub(crate) const HOWS: [(How, Word<'_>); 31] = [
     (How::Own, Word::new("own")),
     (How::Whole, Word::new("whole")),
     (How::Part, Word::new("part")),
@@ -102,6 +108,9 @@ pub(crate) const HOWS: [(How, Word<'_>); 28] = [
     (How::Wider, Word::new("wider")),
     (How::Further, Word::new("further")),
     (How::Second, Word::new("second")),
+    (How::Core, Word::new("core")),
+    (How::StateBody, Word::new("statebody")),
+    (How::NamedBody, Word::new("namedbody")),
 ];
 
 /// A party that a phrase may stand for.
@@ -112,7 +121,43 @@ pub(crate) struct Reading {
     pub(crate) hows: u32,
     /// Bytes of the article where the party is named.
     pub(crate) span: Bytes,
+    /// Set of [`Home`], for a body of that state.
+    pub(crate) homes: u8,
 }
+
+/// What a state is to the article, of which a body may be; a bit of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In the phrase.
+    Own,
+    /// The last one.
+    Last,
+    /// Named most often so far.
+    Focus,
+    /// Named first.
+    First,
+    /// Named most often in the whole article.
+    Main,
+    /// Named most often but one.
+    Second,
+    /// The last holder.
+    Holder,
+}
+
+/// All of them, in the order of their bits, as facts.
+pub(crate) const HOMES: [(Home, Word<'_>); 7] = [
+    (Home::Own, Word::new("own")),
+    (Home::Last, Word::new("last")),
+    (Home::Focus, Word::new("focus")),
+    (Home::First, Word::new("first")),
+    (Home::Main, Word::new("main")),
+    (Home::Second, Word::new("second")),
+    (Home::Holder, Word::new("holder")),
+];
+
+/// States of which a body may be, and the sets of [`Home`].
+type Homes = [(Option<usize>, u8); MOST_HOMES];
+const MOST_HOMES: usize = 4;
 
 impl Reading {
     /// Whether the article has shown it to be a state or a holder.
@@ -233,6 +278,11 @@ impl Article {
         self.holders.last().copied().or(self.subject)
     }
 
+    /// How many statements so far have this holder.
+    pub(crate) fn n_held(&self, name: NameId) -> usize {
+        self.holders.iter().filter(|(held, _)| self.names.is_same(*held, name)).count()
+    }
+
     /// The last holder that is not the last one.
     fn holder_before(&self) -> Option<Named> {
         let last = self.holders.last()?.0;
@@ -351,9 +401,12 @@ impl Article {
         if !is_anaphor {
             self.add_names(mention, place, &mut readings);
             // Other phrases are seldom holders, and would cost as much.
-            if mention.is_tagged {
+            if reach == Reach::Article {
                 self.add_ahead(mention, place, &mut readings);
             }
+        }
+        if !is_anaphor && reach == Reach::Article {
+            self.add_bodies(mention, place, gazetteer, &mut readings);
         }
         let is_plain = mention.party.is_some() && mention.office.is_none() && mention.surname.is_none() && !mention.is_owned;
         if !is_plain && (reach == Reach::Article || is_anaphor) {
@@ -417,6 +470,51 @@ impl Article {
         }
     }
 
+    /// The body of the phrase, with and without its state.
+    fn add_bodies(&mut self, mention: &Mention, place: Place<'_>, gazetteer: &Gazetteer, readings: &mut Readings<'_>) {
+        let Some(core) = mention.core else { return };
+        if core.text.is_some() {
+            let name = core_name(&core, None, place, gazetteer, &mut self.buffer, &mut self.names);
+            readings.add(name, How::Core, None, &self.names);
+        }
+        if let Some(name) = self.ahead.body(&core, place.tokens) {
+            readings.add(name, How::NamedBody, None, &self.names);
+        }
+        for (state, homes) in self.homes(core.state) {
+            if state.is_some() {
+                let name = core_name(&core, state, place, gazetteer, &mut self.buffer, &mut self.names);
+                readings.add_body(name, homes, &self.names);
+            }
+        }
+    }
+
+    /// The states of which a body in the article may be; only `own` where the phrase has one.
+    fn homes(&self, own: Option<usize>) -> Homes {
+        let mut homes = Homes::default();
+        if own.is_some() {
+            homes[0] = (own, 1 << Home::Own as u8);
+            return homes;
+        }
+        let [main, second] = self.ahead.main_states().map(|state| state.and_then(|s| s.1));
+        let held = self.holders.last().and_then(|(name, _)| self.parties.iter().find(|p| p.name == *name)).and_then(|p| p.state);
+        let of = |party: Option<&Party>| party.and_then(|p| p.state);
+        let all = [
+            (of(self.latest_state()), Home::Last),
+            (of(self.main_state()), Home::Focus),
+            (main, Home::Main),
+            (of(self.states().next()), Home::First),
+            (held, Home::Holder),
+            (second, Home::Second),
+        ];
+        for (state, home) in all.into_iter().filter(|(state, _)| state.is_some()) {
+            let place = homes.iter().position(|(known, _)| *known == state || known.is_none());
+            if let Some(place) = place {
+                homes[place] = (state, homes[place].1 | 1 << home as u8);
+            }
+        }
+        homes
+    }
+
     /// Parties that the article gives.
     fn add_context(
         &mut self,
@@ -429,8 +527,11 @@ impl Article {
     ) {
         let [main, second] = self.ahead.main_states();
         let is_body = place.tokens[mention.words.1].office == Some(Office::OwnBody);
-        let is_nameless = mention.party.is_none() && (mention.person.is_none() || is_body) && !is_anaphor && !mention.is_owned;
-        if is_nameless {
+        let is_nameless = mention.party.is_none()
+            && (mention.person.is_none_or(|person| person == mention.text) || is_body)
+            && !is_anaphor
+            && !mention.is_owned;
+        if is_nameless && mention.core.is_none() {
             let so_far = [self.latest_state(), self.main_state()].map(|p| p.map(|p| (p.name, p.state)));
             let ways = [How::Qualified, How::Qualified, How::QualifiedMain];
             for (state, how) in so_far.into_iter().chain([main]).zip(ways) {
@@ -518,7 +619,15 @@ impl Readings<'_> {
         let bit = 1 << how as u32;
         match self.list[self.first..].iter_mut().find(|r| names.is_same(r.name, name)) {
             Some(reading) => reading.hows |= bit,
-            None => self.list.push(Reading { name, hows: bit, span: span.unwrap_or(self.here) }),
+            None => self.list.push(Reading { name, hows: bit, span: span.unwrap_or(self.here), homes: 0 }),
+        }
+    }
+
+    /// Adds a body of a state.
+    fn add_body(&mut self, name: NameId, homes: u8, names: &Names) {
+        self.add(name, How::StateBody, None, names);
+        if let Some(reading) = self.list[self.first..].iter_mut().find(|r| names.is_same(r.name, name)) {
+            reading.homes |= homes;
         }
     }
 }

@@ -114,7 +114,7 @@ impl AttributionTagger {
             });
         }
         let labels = LABELS.map(str::to_owned).to_vec();
-        Self(Tagger::train(labels, &examples.iter().collect::<Vec<_>>(), interner, SEED))
+        Self(Tagger::train(labels, &examples.iter().collect::<Vec<_>>(), interner, SEED, 0.0))
     }
 }
 

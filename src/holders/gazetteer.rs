@@ -20,6 +20,8 @@ const PLACES: &str = include_str!("data/places.csv");
 const LEADERS: &str = include_str!("data/leaders.csv");
 const OFFICES: &str = include_str!("data/offices.csv");
 const VERBS: &str = include_str!("data/verbs.csv");
+const SHARED: &str = include_str!("data/shared.csv");
+const LOOSE: &str = include_str!("data/loose.csv");
 
 /// What kind of party a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +55,10 @@ pub enum Office {
     /// A body that has positions of its own: an army, a court, a union, farmers.
     OwnBody,
 }
+
+/// Rows of the table of offices: who holds the office, and so for whom they speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OfficeKind(pub(crate) u8);
 
 /// What a verb does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +112,8 @@ pub struct Gazetteer {
     demonyms: Vec<Option<String>>,
     /// What a word says as an office and as a verb, by its key.
     roles: ByKey<Role>,
+    /// Names of the bodies that many states have.
+    shared: Vec<String>,
 }
 
 /// What is known of a word in lower case.
@@ -114,6 +122,29 @@ pub(crate) struct Role {
     pub(crate) office: Option<Office>,
     pub(crate) verb: Option<VerbKind>,
     pub(crate) class: WordClass,
+    pub(crate) loose: Option<Loose>,
+    pub(crate) shared: Option<Shared>,
+    pub(crate) rank: Option<OfficeKind>,
+}
+
+/// A word for a body that many states have, such as an army.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shared {
+    /// Number of the body.
+    pub(crate) body: u8,
+    /// Names those who belong to it: "officers".
+    pub(crate) is_people: bool,
+}
+
+/// Words that stand in a phrase but in no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loose {
+    /// Before the name, a number: "nine rebel groups".
+    Number,
+    /// Before the name, a word of size, age or judgement: "small growers".
+    Quality,
+    /// Behind the name: "the growers meanwhile".
+    Behind,
 }
 
 /// Words that do not name anything even where they are capitalised, or end a phrase.
@@ -172,7 +203,9 @@ impl Gazetteer {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&tables.patterns)
             .map_err(|e| Error::input("the gazetteer is too large").caused_by(e))?;
-        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, demonyms: tables.demonyms, roles: roles()? })
+        let (mut roles, mut shared) = (roles()?, Vec::new());
+        read_shared(&mut roles, &mut shared)?;
+        Ok(Self { automaton, entries: tables.entries, parties: tables.parties, demonyms: tables.demonyms, roles, shared })
     }
 
     /// Names in the text, leftmost longest, whole words only.
@@ -197,6 +230,11 @@ impl Gazetteer {
     /// What belongs to a party is called so: "Kenyan".
     pub fn demonym(&self, party: usize) -> Option<&str> {
         self.demonyms[party].as_deref()
+    }
+
+    /// Name of a body that many states have: "army".
+    pub(crate) fn shared(&self, body: u8) -> &str {
+        &self.shared[usize::from(body)]
     }
 
     /// Kind of a party.
@@ -273,8 +311,14 @@ impl Tables {
 fn roles() -> Result<ByKey<Role>> {
     let mut roles: ByKey<Role> = ByKey::default();
     let mut of = |word: &str, set: &dyn Fn(&mut Role)| set(roles.entry(Word::new(word).key()).or_default());
-    offices()?.into_iter().for_each(|(word, office)| of(&word, &|role| role.office = Some(office)));
+    offices()?.into_iter().for_each(|(word, (office, kind))| {
+        of(&word, &|role| {
+            role.office = Some(office);
+            role.rank = Some(kind);
+        });
+    });
     verbs()?.into_iter().for_each(|(word, verb)| of(&word, &|role| role.verb = Some(verb)));
+    loose()?.into_iter().for_each(|(word, loose)| of(&word, &|role| role.loose = Some(loose)));
     for (list, class) in [(OPENERS, WordClass::Opener), (DAYS_AND_MONTHS, WordClass::Date), (BREAKS, WordClass::Break)] {
         for word in list.split_whitespace() {
             of(word, &|role| {
@@ -288,7 +332,7 @@ fn roles() -> Result<ByKey<Role>> {
     Ok(roles)
 }
 
-fn offices() -> Result<HashMap<String, Office>> {
+fn offices() -> Result<HashMap<String, (Office, OfficeKind)>> {
     /// Bodies that speak for their state; all others of the kind `body` have positions of their own.
     const STATE_BODIES: [&str; 31] = [
         "government",
@@ -328,10 +372,14 @@ fn offices() -> Result<HashMap<String, Office>> {
     let records: Vec<csv::StringRecord> =
         reader.records().collect::<std::result::Result<_, _>>().map_err(|e| Error::input("not a row of offices").caused_by(e))?;
     let terms = || records.iter().flat_map(|r| r.get(1).unwrap_or_default().split('|').map(move |term| (r.get(0), term)));
-    let office_of = |kind: Option<&str>, term: &str| match kind {
-        Some("body") if STATE_BODIES.contains(&term) => Office::StateBody,
-        Some("body") => Office::OwnBody,
-        _ => Office::OfState,
+    let office_of = |kind: Option<&str>, term: &str| {
+        let row = records.iter().position(|r| r.get(0) == kind).unwrap_or_default();
+        let office = match kind {
+            Some("body") if STATE_BODIES.contains(&term) => Office::StateBody,
+            Some("body") => Office::OwnBody,
+            _ => Office::OfState,
+        };
+        (office, OfficeKind(row as u8))
     };
     // "growers" is a body as it stands, though a "grower" is a person: terms as they are written come before plurals of others.
     for (kind, term) in terms().filter(|(kind, _)| *kind == Some("body")) {
@@ -345,6 +393,36 @@ fn offices() -> Result<HashMap<String, Office>> {
         }
     }
     Ok(offices)
+}
+
+/// Bodies that many states have, their names and those who speak for them.
+fn read_shared(roles: &mut ByKey<Role>, shared: &mut Vec<String>) -> Result<()> {
+    let mut reader = csv::Reader::from_reader(SHARED.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|e| Error::input("not a row of shared bodies").caused_by(e))?;
+        for (column, is_people) in [(1, false), (2, true)] {
+            for word in record.get(column).unwrap_or_default().split('|').filter(|word| !word.is_empty()) {
+                roles.entry(Word::new(word).key()).or_default().shared = Some(Shared { body: shared.len() as u8, is_people });
+            }
+        }
+        shared.push(record.get(0).unwrap_or_default().to_owned());
+    }
+    Ok(())
+}
+
+fn loose() -> Result<Vec<(String, Loose)>> {
+    let mut words = Vec::new();
+    let mut reader = csv::Reader::from_reader(LOOSE.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|e| Error::input("not a row of loose words").caused_by(e))?;
+        let kind = match record.get(0) {
+            Some("number") => Loose::Number,
+            Some("behind") => Loose::Behind,
+            _ => Loose::Quality,
+        };
+        words.extend(record.get(1).unwrap_or_default().split('|').map(|word| (word.to_owned(), kind)));
+    }
+    Ok(words)
 }
 
 fn verbs() -> Result<HashMap<String, VerbKind>> {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::holders::gazetteer::{Gazetteer, NameForm, Office, PartyKind, WordClass};
+use crate::holders::gazetteer::{Gazetteer, Loose, NameForm, Office, PartyKind, VerbKind, WordClass};
 use crate::holders::tokens::{Token, bare};
 use crate::holders::weights::{Word, words};
 
@@ -47,6 +47,8 @@ pub(crate) struct Mention {
     pub(crate) text: Bytes,
     /// A body named inside: the part behind "of", or before an office or a person.
     pub(crate) body: Option<Bytes>,
+    /// The body of a state or place that speaks or is spoken for.
+    pub(crate) core: Option<Core>,
     /// The name of a person at its end: "senator Anna Berg".
     pub(crate) person: Option<Bytes>,
     /// Last capitalised word, by which a person is named again: number of the token.
@@ -59,6 +61,21 @@ pub(crate) struct Mention {
     pub(crate) is_owned: bool,
     /// The tagger has marked it.
     pub(crate) is_tagged: bool,
+}
+
+/// A body inside a phrase, without those who speak for it: "army" in "the Sudanese army's spokesman"; or that to which persons belong: "Turkish officers".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Core {
+    /// The words of the body, if it is named.
+    pub(crate) text: Option<Bytes>,
+    /// Number of the token that names the body or its people.
+    pub(crate) noun: usize,
+    /// Number of the body among those that many states have.
+    pub(crate) shared: Option<u8>,
+    /// The state in the phrase: number of the gazetteer's party.
+    pub(crate) state: Option<usize>,
+    /// Has a name of its own, or of a place: "Gauteng police".
+    pub(crate) is_named: bool,
 }
 
 /// What the words of a phrase are, a letter each: d determiner, P party, D demonym, S seat, L place, O office, o office in lower case, N name, w other; s behind
@@ -109,7 +126,7 @@ pub(crate) fn mentions_into(
         {
             next_tagged.next();
             let limit = next_tagged.peek().map_or(tokens.len(), |span| span.0);
-            let last = place_end(tokens, last, limit).unwrap_or(last);
+            let (first, last) = trimmed(tokens, first, place_end(tokens, last, limit).unwrap_or(last));
             let mut mention = mention(sentence, tokens, first, last, gazetteer);
             mention.is_tagged = true;
             found.push(mention);
@@ -144,7 +161,7 @@ fn chunk(sentence: &str, tokens: &[Token<'_>], at: usize, free: Range<usize>) ->
     while last > at && !is_head(&tokens[last], last) {
         last -= 1;
     }
-    last = place_end(tokens, last, free.end).unwrap_or(last);
+    last = place_end(tokens, last, free.end).or_else(|| people_end(tokens, last, free.end)).unwrap_or(last);
     // An article or possessive pronoun before the phrase is part of it.
     let has_determiner = at > free.start && DETERMINERS[..8].contains(&tokens[at - 1].word());
     Some((if has_determiner { at - 1 } else { at }, last))
@@ -157,6 +174,16 @@ fn place_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
     let is_place = people && tokens.get(last + 1).is_some_and(|t| matches!(t.text, "in" | "of" | "from" | "on" | "along"));
     let end = (last + 2..limit.min(last + 7)).find(|&i| tokens[i].verb.is_some() || tokens[i].is_mark).filter(|_| is_place)?;
     (tokens[end].verb.is_some() && end > last + 2).then_some(end - 1)
+}
+
+/// Where a group ends that begins with a demonym, a capital, an owner or the first word of the sentence: "Turkish papers", "Trade unionists" before a verb.
+fn people_end(tokens: &[Token<'_>], last: usize, limit: usize) -> Option<usize> {
+    let here = &tokens[last];
+    let is_before = here.is_possessive || here.hit.is_some_and(|h| h.form != NameForm::Name) || last == 0 && here.hit.is_none();
+    let is_plain = |t: &&Token<'_>| t.is_free() && !t.is_capital && t.loose.is_none();
+    let n = tokens[last + 1..limit.min(last + 4)].iter().take_while(is_plain).count();
+    let is_over = tokens.get(last + 1 + n).is_none_or(|t| t.is_mark || t.verb.is_some() || is_preposition(t));
+    (is_before && n > 0 && is_over).then_some(last + n)
 }
 
 fn is_head(token: &Token<'_>, position: usize) -> bool {
@@ -233,12 +260,50 @@ fn pronoun_end(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     }
 }
 
+/// A tagger's span without the words at its ends that belong to no name: "snapped Ali Gashi", "growers of".
+fn trimmed(tokens: &[Token<'_>], mut first: usize, mut last: usize) -> (usize, usize) {
+    let is_before =
+        |t: &Token<'_>| t.is_mark || is_preposition(t) || !t.is_capital && t.verb == Some(VerbKind::Say) && t.office.is_none();
+    let is_behind = |t: &Token<'_>| t.is_mark || is_preposition(t) || !t.is_capital && t.loose == Some(Loose::Behind);
+    while first < last && is_before(&tokens[first]) {
+        first += 1;
+    }
+    while last > first && is_behind(&tokens[last]) {
+        last -= 1;
+    }
+    (first, last)
+}
+
+fn is_preposition(token: &Token<'_>) -> bool {
+    matches!(token.text, "of" | "in" | "from" | "on" | "at" | "for" | "to" | "by" | "with")
+}
+
+/// Where the name begins in a phrase: behind its article, numbers and words of size, age or judgement, "thousands of the" too.
+pub(crate) fn core(inside: &[Token<'_>], first: usize) -> usize {
+    let is_loose = |i: usize| match inside[i].loose {
+        Some(Loose::Number) => !inside[i].is_capital || first + i == 0,
+        Some(Loose::Quality) => {
+            !inside[i].is_capital
+                || first + i == 0 && inside.get(i + 1).is_some_and(|next| !next.is_capital || next.hit.is_some())
+        }
+        _ => inside[i].text.starts_with(|c: char| c.is_ascii_digit()) && inside.get(i + 1).is_some_and(|next| !next.is_capital),
+    };
+    let mut core = 0;
+    while core + 1 < inside.len() {
+        let is_of = core > 0 && inside[core].text == "of" && inside[core - 1].loose == Some(Loose::Number);
+        if !is_of && !is_loose(core) && !DETERMINERS.contains(&inside[core].word()) {
+            break;
+        }
+        core += 1;
+    }
+    core
+}
+
 /// Reads the tokens `first..=last` as a phrase.
 pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: usize, gazetteer: &Gazetteer) -> Mention {
     let inside = &tokens[first..=last];
     let is_owned = OWNERS.contains(&inside[0].lower.as_ref()) && inside.len() > 1;
-    let has_determiner = inside.len() > 1 && DETERMINERS.contains(&inside[0].word());
-    let core = usize::from(has_determiner);
+    let core = core(inside, first);
     let end = inside.last().map_or(0, |t| t.start + bare(&sentence[t.start..t.end]).len());
     let text = (inside[core].start, end.max(inside[core].start));
     // The head is before "of", "in", "from": "officials in the Indian capital", "the chief of Hamas".
@@ -281,6 +346,7 @@ pub(crate) fn mention(sentence: &str, tokens: &[Token<'_>], first: usize, last: 
         office,
         text,
         body: body(sentence, inside, first),
+        core: body_core(sentence, inside, first, gazetteer),
         person: person(sentence, inside, first),
         surname,
         is_possessive: inside[inside.len() - 1].is_possessive
@@ -368,6 +434,50 @@ fn body(sentence: &str, inside: &[Token<'_>], first: usize) -> Option<Bytes> {
         && (from..office).all(|i| inside[i].is_capital || inside[i].is_mark || matches!(inside[i].text, "of" | "and" | "for")))
     .then(|| text(from, office - 1))
     .flatten()
+}
+
+/// The body that a phrase names, or to which its persons belong.
+fn body_core(sentence: &str, inside: &[Token<'_>], first: usize, gazetteer: &Gazetteer) -> Option<Core> {
+    let is_state = |t: &Token<'_>| {
+        t.hit.is_some_and(|h| gazetteer.kind(h.party) == PartyKind::State || gazetteer.demonym(h.party).is_some())
+    };
+    let is_body = |i: usize| {
+        inside[i].office == Some(Office::OwnBody) && inside[i].hit.is_none() && inside[i].shared.is_none_or(|s| !s.is_people)
+    };
+    let split = inside.iter().position(|t| matches!(t.text, "of" | "for" | "from" | "at" | "in")).unwrap_or(inside.len());
+    let named = (0..split).find(|&i| is_body(i)).or((split..inside.len()).find(|&i| is_body(i)));
+    let end =
+        named.map(|i| (i..inside.len() - 1).find(|&i| inside[i].is_possessive || !is_body(i + 1)).unwrap_or(inside.len() - 1));
+    let noun = end.or_else(|| (0..split).find(|&i| inside[i].shared.is_some() && inside[i].hit.is_none()))?;
+    let state = inside[..noun].iter().rev().find(|t| is_state(t)).or(inside.iter().find(|t| is_state(t)));
+    let start = end.map(|end| body_start(inside, end));
+    let bytes =
+        |start: usize| (inside[start].start, inside[noun].start + bare(&sentence[inside[noun].start..inside[noun].end]).len());
+    Some(Core {
+        text: start.map(bytes),
+        noun: first + noun,
+        shared: inside[noun].shared.map(|s| s.body),
+        state: state.and_then(|t| t.hit).map(|h| h.party),
+        is_named: start
+            .is_some_and(|start| (start..=noun).any(|i| is_name(&inside[i], first + i) && (inside[i].office.is_none() && i > 0))),
+    })
+}
+
+/// First word of the body that ends with word `end`: owners, demonyms, numbers and articles before it are not its name.
+fn body_start(inside: &[Token<'_>], end: usize) -> usize {
+    let is_foreign = |i: usize| {
+        let t = &inside[i];
+        let is_owner = t.is_possessive && !(t.office == Some(Office::OwnBody) && t.lower.ends_with('s'));
+        let is_apostrophe = t.is_mark && i > 0 && inside[i - 1].is_possessive;
+        t.hit.is_some()
+            || is_owner
+            || t.is_mark && !is_apostrophe
+            || is_preposition(t)
+            || t.loose.is_some() && !t.is_capital
+            || DETERMINERS.contains(&t.word())
+    };
+    let before = (0..end).rev().find(|&i| is_foreign(i));
+    before.map_or(0, |at| at + 1)
 }
 
 /// The name of a person or of a body behind its description: the first run of two or more unknown capitalised words, else the last run.

@@ -30,7 +30,7 @@ pub use gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, VerbKind};
 pub use names::{party_key, same_name, same_party};
 pub use store::train;
 
-use article::{Place, Reach, Reading, Spare};
+use article::{Named, Place, Reach, Reading, Spare};
 use mentions::{Mention, MentionKind};
 use names::NameId;
 use rank::{Candidate, View};
@@ -174,11 +174,8 @@ impl HolderFinder {
         self.enter(sentence, article);
         let (topic, stance) = (Word::new(topic), Word::new(stance));
         let taken = sentence.taken_on(topic);
-        let view = sentence.view(&self.gazetteer, article, topic, stance, &taken);
-        let choice = view.choose(None, &self.weights.ranker);
-        let choice = sentence.speaker(choice).map_or(choice, |m| view.choose(Some(m), &self.weights.ranker));
-        let candidate = sentence.overrule(choice, article.last_holder().is_some());
-        let mode = view.mode(candidate, &self.weights.ranker);
+        let candidate = sentence.best(&self.gazetteer, article, (topic, stance), &taken, &self.weights.ranker);
+        let mode = sentence.view(&self.gazetteer, article, topic, stance, &taken).mode(candidate, &self.weights.ranker);
         self.take(sentence, candidate, topic, article).map_or((None, mode), |holder| (Some(holder), mode))
     }
 
@@ -205,19 +202,7 @@ impl HolderFinder {
 
     /// Makes a candidate the holder of a statement.
     fn take(&self, sentence: &mut Sentence<'_>, candidate: Candidate, topic: Word<'_>, article: &mut Article) -> Option<Holder> {
-        let ((name, span), mention) = match candidate {
-            Candidate::Phrase(m, r) => {
-                let reading = &sentence.readings_of(m)[r];
-                ((reading.name, reading.span), Some((&sentence.mentions[m], sentence.place())))
-            }
-            Candidate::Earlier => (article.last_holder()?, None),
-            Candidate::Nobody => {
-                article.keep_unheld();
-                return None;
-            }
-        };
-        article.keep_holder((name, span), mention);
-        article.keep_offices(name, &sentence.mentions, sentence.place());
+        let (name, span) = sentence.keep(candidate, article)?;
         let via = sentence.via(candidate, name).map(|via| article.names().text(via).to_owned());
         sentence.taken.push((topic.key(), name));
         Some(Holder { name: names::tidy(article.names().text(name)).to_owned(), span, via })
@@ -286,6 +271,39 @@ impl Sentence<'_> {
     /// Holders of the statements on a topic found so far.
     fn taken_on(&self, topic: Word<'_>) -> Vec<NameId> {
         self.taken.iter().filter(|(key, _)| *key == topic.key()).map(|(_, name)| *name).collect()
+    }
+
+    /// The holder of a statement by the ranker and the rules.
+    fn best(
+        &self,
+        gazetteer: &Gazetteer,
+        article: &Article,
+        (topic, stance): (Word<'_>, Word<'_>),
+        taken: &[NameId],
+        ranker: &Weights,
+    ) -> Candidate {
+        let view = self.view(gazetteer, article, topic, stance, taken);
+        let choice = view.choose(None, ranker);
+        let choice = self.speaker(choice).map_or(choice, |m| view.choose(Some(m), ranker));
+        self.overrule(choice, article.last_holder().is_some())
+    }
+
+    /// Tells the article the holder of a statement.
+    fn keep(&self, candidate: Candidate, article: &mut Article) -> Option<Named> {
+        let ((name, span), mention) = match candidate {
+            Candidate::Phrase(m, r) => {
+                let reading = &self.readings_of(m)[r];
+                ((reading.name, reading.span), Some((&self.mentions[m], self.place())))
+            }
+            Candidate::Earlier => (article.last_holder()?, None),
+            Candidate::Nobody => {
+                article.keep_unheld();
+                return None;
+            }
+        };
+        article.keep_holder((name, span), mention);
+        article.keep_offices(name, &self.mentions, self.place());
+        Some((name, span))
     }
 
     fn view<'v>(

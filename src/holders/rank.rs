@@ -3,7 +3,7 @@
 //! A candidate is a reading of a phrase, the holder of an earlier sentence, or nobody (the article's own voice). Each has a score, the sum of the weights
 //! of its facts; the highest wins, and ties go to the first.
 
-use crate::holders::article::{Article, HOWS};
+use crate::holders::article::{Article, HOMES, HOWS};
 use crate::holders::gazetteer::{Gazetteer, NameForm, Office, VerbKind};
 use crate::holders::mentions::{Mention, MentionKind};
 use crate::holders::names::NameId;
@@ -251,7 +251,8 @@ impl<'a> View<'a> {
                 n += 1;
             }
         }
-        for last in [kind, pattern, office_name(office.and_then(|t| t.office))] {
+        let rank = office_rank(&self.sentence.tokens[mention.words.0..=mention.words.1]);
+        for last in [kind, pattern, office_name(office.and_then(|t| t.office)), rank] {
             hows[n] = last;
             facts.add(&hows[..=n]);
         }
@@ -262,8 +263,19 @@ impl<'a> View<'a> {
             .find(|t| t.lower != "the" && t.lower != "a")
             .map_or(word!(""), Token::word);
         facts.add(&[word!("howfirst"), first_how, first]);
+        if let Some(core) = mention.core {
+            let noun = self.sentence.tokens[core.noun].word();
+            facts.add(&[word!("core"), first_how, noun, yes_no(core.state.is_some())]);
+            facts.add(&[word!("corenoun"), noun, yes_no(core.text.is_some()), hows[n - 1]]);
+        }
+        if reading.homes != 0 {
+            self.describe_home(mention, reading.homes, facts);
+        }
         let is_holder = self.article.last_holder().is_some_and(|(name, _)| name == reading.name);
         facts.add(&[word!("holder"), yes_no(is_holder), kind]);
+        let n_held = small(self.article.n_held(reading.name));
+        facts.add(&[word!("held"), n_held, kind]);
+        facts.add(&[word!("heldhow"), n_held, first_how]);
         facts.add(&[word!("count"), small(self.article.count(reading.name)), kind]);
         let is_same = |&i: &usize| i != m && self.sentence.readings_of(i).first().is_some_and(|o| o.name == reading.name);
         let n_same = (0..self.sentence.mentions.len()).filter(is_same).count();
@@ -281,6 +293,23 @@ impl<'a> View<'a> {
             mention.party.is_some_and(|p| self.gazetteer.canonical(p) == self.article.names().text(reading.name));
         facts.add(&[word!("named"), yes_no(is_among_readings), kind]);
         facts.add(&[word!("words"), small(self.article.names().n_words(reading.name)), first_how]);
+    }
+
+    /// What the state of a body is to the article.
+    fn describe_home(&self, mention: &Mention, homes: u8, facts: &mut impl Facts) {
+        let noun = mention.core.map_or(word!("-"), |core| self.sentence.tokens[core.noun].word());
+        let mut row = [word!("homes"); HOMES.len() + 2];
+        let mut n = 1;
+        for (home, name) in HOMES {
+            if homes & (1 << home as u8) != 0 {
+                facts.add(&[word!("home"), name]);
+                row[n] = name;
+                n += 1;
+            }
+        }
+        facts.add(&row[..n]);
+        row[n] = noun;
+        facts.add(&row[..=n]);
     }
 
     /// The mode of a statement by its holder.
@@ -356,6 +385,13 @@ fn office_name(office: Option<Office>) -> Word<'static> {
         Some(Office::OwnBody) => word!("own"),
         None => word!("-"),
     }
+}
+
+/// The kinds of the first and the last office of a phrase, as one number.
+fn office_rank(inside: &[Token<'_>]) -> Word<'static> {
+    const RANKS: [Word<'_>; 10] = words(["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"]);
+    let kind = inside.iter().rev().find_map(|t| t.rank);
+    kind.map_or(word!("r-"), |kind| RANKS[usize::from(kind.0).min(9)])
 }
 
 fn kind_name(mention: &Mention) -> Word<'static> {

@@ -16,7 +16,7 @@ const POSITIONS: [&str; 17] = [
 impl Sentence<'_> {
     /// The candidate that takes the place of the ranker's choice.
     pub(crate) fn overrule(&self, choice: Candidate, has_earlier: bool) -> Candidate {
-        let choice = self.army(choice);
+        let choice = self.spoken_for(self.army(choice));
         if let Some(nested) = self.nested(choice) {
             return nested;
         }
@@ -64,6 +64,17 @@ impl Sentence<'_> {
         let is_army = self.tokens[self.mentions[m].words.1].lower == "army" && has(r, How::Own);
         let whole = (0..self.readings_of(m).len()).find(|&r| has(r, How::Whole)).filter(|_| is_army);
         whole.map_or(choice, |r| Candidate::Phrase(m, r))
+    }
+
+    /// A spokesman stands for the party behind "for" where both were read as one name: "a spokesman for the Taliban".
+    fn spoken_for(&self, choice: Candidate) -> Candidate {
+        let Candidate::Phrase(m, r) = choice else { return choice };
+        let is_extended = self.readings_of(m)[r].hows & (1 << How::Extended as u32) != 0;
+        let last = self.mentions[m].words.1;
+        let is_spokesman =
+            self.tokens[last].lower.starts_with("spokes") && self.tokens.get(last + 1).is_some_and(|t| t.text == "for");
+        let next = self.mentions.get(m + 1).filter(|next| next.words.0 <= last + 3 && next.party.is_some());
+        next.filter(|_| is_spokesman && is_extended).map_or(choice, |_| Candidate::Phrase(m + 1, 0))
     }
 
     /// Whether a verb of saying stands just before or behind a phrase.

@@ -121,8 +121,8 @@ impl Transitions {
 }
 
 impl Tagger {
-    /// Learns from sentences whose facts are numbered by `interner`.
-    pub(crate) fn train(labels: Vec<String>, sentences: &[&TaggedSentence], interner: Interner, seed: u64) -> Self {
+    /// Learns from sentences whose facts are numbered by `interner`. Each token that is left out of all spans then costs `outside`, for more spans.
+    pub(crate) fn train(labels: Vec<String>, sentences: &[&TaggedSentence], interner: Interner, seed: u64, outside: f32) -> Self {
         let n = labels.len();
         let mut learner = Learner::new(interner.len(), &labels);
         let mut order: Vec<usize> = (0..sentences.len()).collect();
@@ -137,7 +137,10 @@ impl Tagger {
                 row.fill(0.0);
             }
         }
-        let transitions = learner.transitions.clone();
+        let mut transitions = learner.transitions.clone();
+        if let Some(label) = labels.iter().position(|l| l == "O") {
+            transitions.scores.chunks_exact_mut(n).for_each(|row| row[label] -= outside);
+        }
         let mut names = interner.names();
         for previous in 0..=n {
             names.push(transition_name(previous, &labels));

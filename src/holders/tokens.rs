@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::holders::gazetteer::{Gazetteer, Hit, NameForm, Office, PartyKind, Role, VerbKind, WordClass};
+use crate::holders::gazetteer::{
+    Gazetteer, Hit, Loose, NameForm, Office, OfficeKind, PartyKind, Role, Shared, VerbKind, WordClass,
+};
 use crate::holders::weights::{Word, word};
 
 /// A word or mark of the sentence; a name of the gazetteer is one token.
@@ -19,6 +21,9 @@ pub(crate) struct Token<'a> {
     pub(crate) office: Option<Office>,
     pub(crate) verb: Option<VerbKind>,
     pub(crate) class: WordClass,
+    pub(crate) loose: Option<Loose>,
+    pub(crate) shared: Option<Shared>,
+    pub(crate) rank: Option<OfficeKind>,
     pub(crate) is_capital: bool,
     pub(crate) is_possessive: bool,
     pub(crate) is_mark: bool,
@@ -30,6 +35,11 @@ impl Token<'_> {
     /// The word in lower case.
     pub(crate) fn word(&self) -> Word<'_> {
         Word::known(self.key, &self.lower)
+    }
+
+    /// Whether the word may belong to a name: no verb, no mark, and none of the words that end a phrase.
+    pub(crate) fn is_free(&self) -> bool {
+        !self.is_mark && self.verb.is_none() && self.class == WordClass::Open
     }
 
     /// What the gazetteer says, as a word.
@@ -97,9 +107,26 @@ fn token<'a>(sentence: &'a str, start: usize, end: usize, hit: Option<Hit>, is_q
     let is_mark = !text.chars().any(char::is_alphanumeric);
     let is_possessive = bare.len() < text.len() || text.ends_with('s') && sentence[end..].starts_with(['\'', '’']);
     let key = Word::new(&lower).key();
-    let Role { office, verb, class } = if is_mark { Role::default() } else { gazetteer.role(key) };
+    let Role { office, verb, class, loose, shared, rank } = if is_mark { Role::default() } else { gazetteer.role(key) };
     let is_capital = text.starts_with(char::is_uppercase);
-    Token { text, lower, key, start, end, hit, office, verb, class, is_capital, is_possessive, is_mark, is_quoted }
+    Token {
+        text,
+        lower,
+        key,
+        start,
+        end,
+        hit,
+        office,
+        verb,
+        class,
+        loose,
+        shared,
+        rank,
+        is_capital,
+        is_possessive,
+        is_mark,
+        is_quoted,
+    }
 }
 
 /// Bytes of the next word or mark at or after `at`.
