@@ -387,7 +387,7 @@ fn office_name(office: Option<Office>) -> Word<'static> {
     }
 }
 
-/// The kinds of the first and the last office of a phrase, as one number.
+/// The kind of the last office of a phrase.
 fn office_rank(inside: &[Token<'_>]) -> Word<'static> {
     const RANKS: [Word<'_>; 10] = words(["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"]);
     let kind = inside.iter().rev().find_map(|t| t.rank);
