@@ -325,7 +325,8 @@ impl<'a> Filler<'a> {
     /// Adds the next feature in ascending order of keys: its number, the top bits of its key, the low 32, and its record.
     #[inline(always)]
     pub(super) fn push(&mut self, number: u32, top: u64, low: u32, record: &[u32]) {
-        let home = self.table.home(top);
+        // A file from outside may have keys out of order.
+        let home = self.table.home(top).max(self.first);
         // Whether a feature begins a block is a coin toss that no processor guesses well: a choice of values, no branch.
         self.place = std::hint::select_unpredictable(home > self.block, 0, self.place);
         self.block = self.block.max(home);
@@ -515,6 +516,20 @@ mod tests {
         keys.extend((0..2000_u64).map(|i| (6 << 40) + (i << 45) + 4 * (1000 + i)));
         keys.sort_unstable();
         check_tables([&keys, &scattered(500, 7)], 32, 2);
+    }
+
+    #[test]
+    fn keys_out_of_order_do_no_harm() {
+        let mut keys = scattered(3000, 1);
+        keys[500..2500].reverse();
+        let mut blocks = Blocks::new(2, keys.len());
+        let mut table = blocks.start_table(keys.len(), 0.7, 32);
+        let starts = [keys[0] >> 32, keys[2600] >> 32];
+        blocks.fill(&mut table, &starts, |piece, filler| {
+            let features = if piece == 0 { 0..2600 } else { 2600..3000 };
+            features.for_each(|i| filler.push(i as u32, keys[i] >> 32, keys[i] as u32, &[i as u32, 7]));
+        });
+        blocks.find_each(&table, &keys, |address| assert!(address == NOTHING || blocks.record(address, 1..2) == [7]));
     }
 
     #[test]

@@ -240,7 +240,13 @@ fn firsts(
     firsts.par_extend((1..n_features.div_ceil(PIECE)).into_par_iter().filter_map(|piece| behind(piece * PIECE)));
     // Where features crowd, several pieces end up at one place, or pass each other.
     firsts.sort_unstable();
-    firsts.dedup();
+    // Nor does a piece start before another one in a file whose keys are out of order.
+    let mut last = None;
+    firsts.retain(|&(_, top)| {
+        let is_behind = last.is_none_or(|last| top > last);
+        last = if is_behind { Some(top) } else { last };
+        is_behind
+    });
     firsts
 }
 
