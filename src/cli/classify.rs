@@ -118,8 +118,12 @@ impl Classify {
             Some(path) => Arc::new(Model::load(path)?),
             None => Model::builtin_holders(),
         };
-        let finder = HolderFinder::new(gazetteer, &ranker)?;
-        let predictor = Predictor::new(load_model(self.model.as_ref())?);
+        // What both are made from is read side by side: for one article it takes longer than the article.
+        let (finder, predictor) = rayon::join(
+            || HolderFinder::new(gazetteer, &ranker),
+            || anyhow::Ok(Predictor::new(load_model(self.model.as_ref())?)),
+        );
+        let (finder, predictor) = (finder?, predictor?);
         let encoder = self.encoder.for_model(predictor.encoder())?;
         let classifier = Classifier::with_encoder(predictor, encoder, Some(finder))?;
         let aliases = self.aliases.as_ref().map(read_aliases).transpose()?.unwrap_or_default();

@@ -114,7 +114,8 @@ impl AttributionTagger {
             });
         }
         let labels = LABELS.map(str::to_owned).to_vec();
-        Self(Tagger::train(labels, &examples.iter().collect::<Vec<_>>(), interner, SEED, 0.0))
+        let learnt = Tagger::learn(&labels, &examples.iter().collect::<Vec<_>>(), interner, SEED, 0.0);
+        Self(Tagger::new(labels, learnt.facts()))
     }
 }
 

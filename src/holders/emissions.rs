@@ -3,10 +3,8 @@
 //! A word speaks for the label of its own token and for those of two tokens on either side, a pair of words for both of its own. As facts they would be seven look-ups a
 //! token, each likely to miss the processor's cache; a row holds the weights of all places side by side, so that there are two.
 
-use hashbrown::HashMap;
-
 use crate::holders::tokens::Token;
-use crate::holders::weights::{Slots, Weights, Word, pair_key, values_key, word};
+use crate::holders::weights::{ByKey, Slots, Weights, Word, pair_key, values_key, word};
 
 /// Facts of one word, with the token that they speak for, counted from the word's.
 pub(crate) const OF_WORD: [(Word<'_>, isize); 5] =
@@ -31,27 +29,40 @@ struct Rows {
     n_labels: usize,
 }
 
-impl Rows {
-    /// Gathers the weights of `facts` by their values.
-    fn new(weights: &Weights, facts: &[(Word<'_>, isize)]) -> Self {
-        let n_labels = weights.n_outputs;
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        let (mut keys, mut rows) = (Vec::new(), Vec::new());
-        for (fact, row) in weights.names.iter().zip(weights.rows.chunks_exact(n_labels)) {
-            let Some((name, values)) = fact.split_once('=') else { continue };
-            let Some(role) = facts.iter().position(|(word, _)| word.text() == name) else { continue };
-            let key = values_key(values);
-            let at = *places.entry(key).or_insert_with(|| {
-                keys.push(key);
-                rows.resize(rows.len() + facts.len() * n_labels, 0.0);
-                rows.len() - facts.len() * n_labels
-            }) + role * n_labels;
-            rows[at..at + n_labels].copy_from_slice(row);
-        }
-        let slots = Slots::new(&keys, &rows, facts.len() * n_labels);
-        Self { slots, places: facts.iter().map(|(_, place)| *place).collect(), n_labels }
+/// Rows as they are gathered from facts.
+struct Gathered {
+    facts: &'static [(Word<'static>, isize)],
+    places: ByKey<usize>,
+    keys: Vec<u64>,
+    rows: Vec<f32>,
+    n_labels: usize,
+}
+
+impl Gathered {
+    fn new(facts: &'static [(Word<'static>, isize)], n_labels: usize) -> Self {
+        Self { facts, places: ByKey::default(), keys: Vec::new(), rows: Vec::new(), n_labels }
     }
 
+    /// Takes the weights of the fact `name=values`, if it is one of these.
+    fn take(&mut self, name: &str, values: &str, weights: &[f32]) -> bool {
+        let Some(role) = self.facts.iter().position(|(word, _)| word.text() == name) else { return false };
+        let (key, width) = (values_key(values), self.facts.len() * self.n_labels);
+        let row = *self.places.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            self.rows.resize(self.rows.len() + width, 0.0);
+            self.rows.len() - width
+        });
+        self.rows[row + role * self.n_labels..][..self.n_labels].copy_from_slice(weights);
+        true
+    }
+
+    fn finish(self) -> Rows {
+        let slots = Slots::new(&self.keys, &self.rows, self.facts.len() * self.n_labels);
+        Rows { slots, places: self.facts.iter().map(|(_, place)| *place).collect(), n_labels: self.n_labels }
+    }
+}
+
+impl Rows {
     /// Adds the row of a key to the sums of the tokens around token `at`.
     #[inline]
     fn add(&self, key: u64, at: isize, sums: &mut [f32]) {
@@ -66,11 +77,15 @@ impl Rows {
 }
 
 impl Emissions {
-    /// Lays out the weights of a tagger.
-    pub(crate) fn new(weights: &Weights) -> Self {
-        let is_in_rows = |name: &str| OF_WORD.iter().chain(&OF_PAIR).any(|(word, _)| word.text() == name);
-        let others = weights.filtered(|fact| !fact.split_once('=').is_some_and(|(name, _)| is_in_rows(name)));
-        Self { words: Rows::new(weights, &OF_WORD), pairs: Rows::new(weights, &OF_PAIR), others }
+    /// Lays out the weights of a tagger, from facts given as text.
+    pub(crate) fn new<'f>(facts: impl Iterator<Item = (&'f str, &'f [f32])>, n_labels: usize) -> Self {
+        let (mut words, mut pairs) = (Gathered::new(&OF_WORD, n_labels), Gathered::new(&OF_PAIR, n_labels));
+        let others = facts.filter(|(fact, weights)| {
+            let Some((name, values)) = fact.split_once('=') else { return true };
+            !words.take(name, values, weights) && !pairs.take(name, values, weights)
+        });
+        let others = Weights::new(others, n_labels);
+        Self { words: words.finish(), pairs: pairs.finish(), others }
     }
 
     /// Adds the weights of all words, and of those beyond both ends, to `sums`, one per token and label.

@@ -10,8 +10,8 @@ use crate::holders::names::NameId;
 use crate::holders::rank::{Candidate, MODES, View};
 use crate::holders::tagger::{TaggedSentence, Tagger};
 use crate::holders::tokens::{quotes, tokens};
-use crate::holders::weights::{Interner, Numbering, Weights, Word};
-use crate::holders::{HolderWeights, LabelledHolder, LabelledSentence, Sentence, read, same_party};
+use crate::holders::weights::{Interner, NamedWeights, Numbering, Weights, Word};
+use crate::holders::{LabelledHolder, LabelledSentence, Sentence, read, same_party};
 use crate::random::Random;
 
 /// Passes of the ranker over the statements.
@@ -30,8 +30,9 @@ const LEAST_COUNT: u32 = 2;
 /// Ranker facts with smaller weights are dropped when training is over.
 const LEAST_WEIGHT: f32 = 0.04;
 pub(crate) const SEED: u64 = 1;
-/// Name of the tagger's spans.
+/// Name of the tagger's spans, and its labels.
 pub(crate) const SPAN: &str = "H";
+const LABELS: [&str; 3] = ["B-H", "I-H", "O"];
 
 /// A choice to learn from: facts of each candidate, and which candidates are right.
 struct Choice {
@@ -40,13 +41,24 @@ struct Choice {
     right: Vec<bool>,
 }
 
+/// What is learnt.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    /// Labels of the tagger.
+    pub(crate) labels: Vec<String>,
+    pub(crate) tagger: NamedWeights,
+    /// Weights of the ranker and of the modes.
+    pub(crate) ranker: NamedWeights,
+}
+
 /// Trains tagger, ranker and modes.
-pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> HolderWeights {
+pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> Learnt {
+    let labels: Vec<String> = LABELS.map(str::to_owned).to_vec();
     let taggers: Vec<Tagger> = (0..FOLDS)
         .map(|fold| {
             let others: Vec<&Vec<LabelledSentence>> =
                 articles.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, a)| a).collect();
-            train_tagger(gazetteer, &others)
+            Tagger::new(labels.clone(), train_tagger(gazetteer, &others, &labels).facts())
         })
         .collect();
     let ranker = |drafts: &[Weights], is_wanted: &dyn Fn(usize) -> bool| {
@@ -56,13 +68,14 @@ pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -
         }
         fit(&choices, interner)
     };
-    let drafts: Vec<Weights> = (0..DRAFTS).map(|part| ranker(&[], &|i| i % DRAFTS != part)).collect();
+    let draft = |part: usize| Weights::new(ranker(&[], &|i| i % DRAFTS != part).facts(), 1);
+    let drafts: Vec<Weights> = (0..DRAFTS).map(draft).collect();
     let ranker = ranker(&drafts, &|_| true);
-    HolderWeights { tagger: train_tagger(gazetteer, &articles.iter().collect::<Vec<_>>()), ranker }
+    let tagger = train_tagger(gazetteer, &articles.iter().collect::<Vec<_>>(), &labels);
+    Learnt { labels, tagger, ranker }
 }
 
-fn train_tagger(gazetteer: &Gazetteer, articles: &[&Vec<LabelledSentence>]) -> Tagger {
-    let labels: Vec<String> = ["B-H", "I-H", "O"].map(str::to_owned).to_vec();
+fn train_tagger(gazetteer: &Gazetteer, articles: &[&Vec<LabelledSentence>], labels: &[String]) -> NamedWeights {
     let mut interner = Interner::default();
     let mut sentences = Vec::new();
     // Sentences without a statement are never tagged.
@@ -78,7 +91,7 @@ fn train_tagger(gazetteer: &Gazetteer, articles: &[&Vec<LabelledSentence>]) -> T
         }
         sentences.push(TaggedSentence::new(&tokens, gazetteer, path, &mut interner));
     }
-    Tagger::train(labels, &sentences.iter().collect::<Vec<_>>(), interner, SEED, OUTSIDE)
+    Tagger::learn(labels, &sentences.iter().collect::<Vec<_>>(), interner, SEED, OUTSIDE)
 }
 
 /// The choices of an article's statements, both of the holder and of the mode. While later ones are described,
@@ -171,7 +184,7 @@ impl Choice {
     }
 }
 
-fn fit(choices: &[Choice], interner: Interner) -> Weights {
+fn fit(choices: &[Choice], interner: Interner) -> NamedWeights {
     let is_kept: Vec<bool> = (0..interner.len()).map(|i| interner.count(i as u32) >= LEAST_COUNT).collect();
     let mut weights = vec![0.0_f32; interner.len()];
     let mut squares = vec![1e-2_f32; interner.len()];
@@ -199,7 +212,7 @@ fn fit(choices: &[Choice], interner: Interner) -> Weights {
             }
         }
     }
-    Weights::new(interner.names(), &weights, 1, LEAST_WEIGHT)
+    NamedWeights::new(interner.names(), &weights, 1, LEAST_WEIGHT)
 }
 
 fn softmax(scores: &mut [f32]) {

@@ -6,8 +6,9 @@
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::holders::gazetteer::Gazetteer;
+use crate::holders::learn::Learnt;
 use crate::holders::tagger::Tagger;
-use crate::holders::weights::Weights;
+use crate::holders::weights::{NamedWeights, Weights};
 use crate::holders::{HolderWeights, LabelledSentence, learn};
 use crate::linear::LinearModel;
 use crate::model::{Calibration, HeadMeta, HeadParts, Model, ModelMeta, ModelParts, TrainingMeta, WeightKind};
@@ -30,7 +31,7 @@ pub fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> Resul
     if articles.iter().flatten().all(|(_, _, statements)| statements.is_empty()) {
         return Err(Error::input("no labelled holder to learn from").help("check the columns holder, holder_start and mode"));
     }
-    let weights = learn::train(gazetteer, articles);
+    let learnt = learn::train(gazetteer, articles);
     let texts: Vec<&str> = articles.iter().flatten().map(|(text, ..)| text.as_str()).collect();
     let training = TrainingMeta {
         n_rows: articles.iter().flatten().map(|(_, _, statements)| statements.len()).sum(),
@@ -39,30 +40,29 @@ pub fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> Resul
         seed: learn::SEED,
         ..TrainingMeta::default()
     };
-    write(&weights, texts.len(), training)
+    write(&learnt, texts.len(), training)
 }
 
 fn fingerprint(texts: &[&str]) -> u64 {
     texts.iter().fold(0, |sum, text| rapidhash::v3::rapidhash_v3(text.as_bytes()) ^ sum.rotate_left(7))
 }
 
-fn write(weights: &HolderWeights, n_texts: usize, training: TrainingMeta) -> Result<Model> {
-    let tagger = &weights.tagger;
-    let named = |prefix: &str, weights: &Weights| -> Vec<Box<str>> {
+fn write(learnt: &Learnt, n_texts: usize, training: TrainingMeta) -> Result<Model> {
+    let named = |prefix: &str, weights: &NamedWeights| -> Vec<Box<str>> {
         weights.names.iter().map(|name| format!("{prefix}{name}").into()).collect()
     };
-    let mut names = named(TAG, &tagger.weights);
-    names.extend(named(RANK, &weights.ranker));
+    let mut names = named(TAG, &learnt.tagger);
+    names.extend(named(RANK, &learnt.ranker));
     let features = Features::of_names(names)?;
-    let n_labels = tagger.labels.len();
+    let n_labels = learnt.labels.len();
     let mut tag = LinearModel::zeros(features.n_features(), n_labels, n_labels, 0);
     let mut rank = LinearModel::zeros(features.n_features(), 2, 1, 0);
     for (i, name) in features.names().iter().enumerate() {
-        let tagged = name.strip_prefix(TAG).and_then(|fact| tagger.weights.get(fact));
+        let tagged = name.strip_prefix(TAG).and_then(|fact| learnt.tagger.get(fact));
         if let Some(row) = tagged {
             tag.shared[i * n_labels..(i + 1) * n_labels].copy_from_slice(row);
         }
-        if let Some(row) = name.strip_prefix(RANK).and_then(|fact| weights.ranker.get(fact)) {
+        if let Some(row) = name.strip_prefix(RANK).and_then(|fact| learnt.ranker.get(fact)) {
             rank.shared[i] = row[0];
         }
     }
@@ -81,7 +81,7 @@ fn write(weights: &HolderWeights, n_texts: usize, training: TrainingMeta) -> Res
         n_features: features.n_features(),
         weights: WeightKind::I16,
         stride: 0,
-        heads: vec![head("tag", tagger.labels.clone()), head("rank", rank_labels)],
+        heads: vec![head("tag", learnt.labels.clone()), head("rank", rank_labels)],
         training,
         scores: Vec::new(),
         card: String::new(),
@@ -122,12 +122,13 @@ pub(crate) fn read(model: &Model) -> Result<HolderWeights> {
         for (prefix, head, part) in [(TAG, 0, &mut tag), (RANK, 1, &mut rank)] {
             if let Some(fact) = name.strip_prefix(prefix) {
                 let scales = &meta.heads[head].weight_scales;
-                part.0.push(fact.into());
+                part.0.push(fact);
                 part.1.extend(scales.iter().enumerate().map(|(k, &scale)| model.shared_weight(i, lanes[head] + k, scale)));
             }
         }
     }
     let labels = meta.heads[0].labels.clone();
-    let tagger = Tagger::from_weights(labels.clone(), Weights::new(tag.0, &tag.1, labels.len(), 0.0));
-    Ok(HolderWeights { tagger, ranker: Weights::new(rank.0, &rank.1, 1, 0.0) })
+    let n_labels = labels.len().max(1);
+    let tagger = Tagger::new(labels, tag.0.into_iter().zip(tag.1.chunks_exact(n_labels)));
+    Ok(HolderWeights { tagger, ranker: Weights::new(rank.0.into_iter().zip(rank.1.chunks_exact(1)), 1) })
 }

@@ -9,7 +9,7 @@
 use crate::holders::emissions::{Emissions, OF_PAIR, OF_WORD};
 use crate::holders::gazetteer::{Gazetteer, Office, VerbKind};
 use crate::holders::tokens::Token;
-use crate::holders::weights::{Facts, Interner, Numbering, Sums, Weights, Word, small, word};
+use crate::holders::weights::{Facts, Interner, NamedWeights, Numbering, Sums, Word, small, word};
 use crate::random::Random;
 
 /// Facts seen less often, or with smaller weights, are dropped when training is over: half of the model file, and no label changes that matters.
@@ -24,7 +24,6 @@ const EPOCHS: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Tagger {
     pub(crate) labels: Vec<String>,
-    pub(crate) weights: Weights,
     emissions: Emissions,
     transitions: Transitions,
 }
@@ -121,10 +120,17 @@ impl Transitions {
 }
 
 impl Tagger {
-    /// Learns from sentences whose facts are numbered by `interner`. Each token that is left out of all spans then costs `outside`, for more spans.
-    pub(crate) fn train(labels: Vec<String>, sentences: &[&TaggedSentence], interner: Interner, seed: u64, outside: f32) -> Self {
+    /// Learns the weights of a tagger, its transitions among them, from sentences whose facts are numbered by `interner`. Each token that is left out of all
+    /// spans then costs `outside`, for more spans.
+    pub(crate) fn learn(
+        labels: &[String],
+        sentences: &[&TaggedSentence],
+        interner: Interner,
+        seed: u64,
+        outside: f32,
+    ) -> NamedWeights {
         let n = labels.len();
-        let mut learner = Learner::new(interner.len(), &labels);
+        let mut learner = Learner::new(interner.len(), labels);
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         let mut random = Random::new(seed);
         for _ in 0..EPOCHS {
@@ -143,22 +149,26 @@ impl Tagger {
         }
         let mut names = interner.names();
         for previous in 0..=n {
-            names.push(transition_name(previous, &labels));
+            names.push(transition_name(previous, labels));
             rows.extend_from_slice(&transitions.scores[previous * n..(previous + 1) * n]);
         }
-        let weights = Weights::new(names, &rows, n, 0.0);
-        Self { labels, emissions: Emissions::new(&weights), weights, transitions }
+        NamedWeights::new(names, &rows, n, 0.0)
     }
 
-    /// A tagger from stored weights, among which are its transitions.
-    pub(crate) fn from_weights(labels: Vec<String>, weights: Weights) -> Self {
+    /// A tagger from learnt weights, given as text.
+    pub(crate) fn new<'f>(labels: Vec<String>, facts: impl Iterator<Item = (&'f str, &'f [f32])>) -> Self {
+        let n = labels.len();
         let mut transitions = Transitions::new(&labels);
-        for previous in 0..=labels.len() {
-            if let Some(row) = weights.get(&transition_name(previous, &labels)) {
-                transitions.scores[previous * labels.len()..(previous + 1) * labels.len()].copy_from_slice(row);
-            }
-        }
-        Self { labels, emissions: Emissions::new(&weights), weights, transitions }
+        let names: Vec<Box<str>> = (0..=n).map(|previous| transition_name(previous, &labels)).collect();
+        let emissions = Emissions::new(
+            facts.inspect(|(fact, row)| {
+                if let Some(previous) = names.iter().position(|name| **name == **fact) {
+                    transitions.scores[previous * n..(previous + 1) * n].copy_from_slice(row);
+                }
+            }),
+            n,
+        );
+        Self { labels, emissions, transitions }
     }
 
     /// The label of each token.
@@ -395,6 +405,7 @@ fn describe_shape(tokens: &[Token<'_>], at: usize, context: &Context, gazetteer:
 mod tests {
     use super::*;
     use crate::holders::tokens::{quotes, tokens};
+    use crate::holders::weights::Weights;
 
     #[test]
     fn words_in_rows_add_up_as_facts_do() {
@@ -407,14 +418,15 @@ mod tests {
         }
         // Whole numbers add up to the same in any order.
         let rows: Vec<f32> = (1..=interner.len() * 3).map(|i| (i * i % 97) as f32).collect();
-        let weights = Weights::new(interner.names(), &rows, 3, 0.0);
+        let named = NamedWeights::new(interner.names(), &rows, 3, 0.0);
+        let weights = Weights::new(named.facts(), 3);
         let (mut by_facts, mut by_rows) = (vec![0.0; tokens.len() * 3], vec![0.0; tokens.len() * 3]);
         for (at, sums) in by_facts.chunks_exact_mut(3).enumerate() {
             let mut facts = Sums::new(&weights, sums);
             describe_words(&tokens, at, &mut facts);
             facts.finish();
         }
-        Emissions::new(&weights).add(&tokens, &mut by_rows);
+        Emissions::new(named.facts(), 3).add(&tokens, &mut by_rows);
         assert_eq!(by_rows, by_facts);
     }
 }

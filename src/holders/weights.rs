@@ -212,14 +212,41 @@ impl Interner {
     }
 }
 
-/// Weights per fact and output.
+/// Learnt weights with the facts as text, as a model file holds them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Weights {
-    pub(crate) n_outputs: usize,
+pub(crate) struct NamedWeights {
+    n_outputs: usize,
     /// Facts as text, sorted.
     pub(crate) names: Vec<Box<str>>,
     /// Weights of each fact, in the order of the names.
-    pub(crate) rows: Vec<f32>,
+    rows: Vec<f32>,
+}
+
+impl NamedWeights {
+    /// Weights by fact; facts whose weights are all smaller than `least` are left out, the others sorted by name.
+    pub(crate) fn new(names: Vec<Box<str>>, rows: &[f32], n_outputs: usize, least: f32) -> Self {
+        let mut kept: Vec<(Box<str>, &[f32])> =
+            names.into_iter().zip(rows.chunks_exact(n_outputs)).filter(|(_, row)| row.iter().any(|w| w.abs() > least)).collect();
+        kept.sort_by(|a, b| a.0.cmp(&b.0));
+        let rows = kept.iter().flat_map(|(_, row)| row.iter().copied()).collect();
+        Self { n_outputs, names: kept.into_iter().map(|(name, _)| name).collect(), rows }
+    }
+
+    /// The weights of a fact given as text; O(log facts).
+    pub(crate) fn get(&self, fact: &str) -> Option<&[f32]> {
+        let at = self.names.binary_search_by(|name| (**name).cmp(fact)).ok()? * self.n_outputs;
+        Some(&self.rows[at..at + self.n_outputs])
+    }
+
+    /// All facts with their weights.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.names.iter().map(|name| &**name).zip(self.rows.chunks_exact(self.n_outputs.max(1)))
+    }
+}
+
+/// Weights per fact and output, by key alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Weights {
     slots: Slots,
 }
 
@@ -291,31 +318,14 @@ fn mark(key: u64) -> u32 {
 }
 
 impl Weights {
-    /// Weights by fact; facts whose weights are all smaller than `least` are left out, the others sorted by name.
-    pub(crate) fn new(names: Vec<Box<str>>, rows: &[f32], n_outputs: usize, least: f32) -> Self {
-        let mut kept: Vec<(Box<str>, &[f32])> =
-            names.into_iter().zip(rows.chunks_exact(n_outputs)).filter(|(_, row)| row.iter().any(|w| w.abs() > least)).collect();
-        kept.sort_by(|a, b| a.0.cmp(&b.0));
-        let rows: Vec<f32> = kept.iter().flat_map(|(_, row)| row.iter().copied()).collect();
-        let names: Vec<Box<str>> = kept.into_iter().map(|(name, _)| name).collect();
-        let keys: Vec<u64> = names.iter().map(|name| key_of(name)).collect();
-        let slots = Slots::new(&keys, &rows, n_outputs);
-        Self { n_outputs, names, rows, slots }
-    }
-
-    /// The weights of those facts, given as text, that `is_wanted` takes.
-    pub(crate) fn filtered(&self, is_wanted: impl Fn(&str) -> bool) -> Self {
-        let rows = self.names.iter().zip(self.rows.chunks_exact(self.n_outputs.max(1)));
-        let kept: Vec<_> = rows.filter(|(name, _)| is_wanted(name)).collect();
-        let names = kept.iter().map(|(name, _)| (*name).clone()).collect();
-        let rows: Vec<f32> = kept.iter().flat_map(|(_, row)| row.iter().copied()).collect();
-        Self::new(names, &rows, self.n_outputs, 0.0)
-    }
-
-    /// The weights of a fact given as text; O(log facts).
-    pub(crate) fn get(&self, fact: &str) -> Option<&[f32]> {
-        let at = self.names.binary_search_by(|name| (**name).cmp(fact)).ok()? * self.n_outputs;
-        Some(&self.rows[at..at + self.n_outputs])
+    /// Weights of facts given as text, each once.
+    pub(crate) fn new<'f>(facts: impl Iterator<Item = (&'f str, &'f [f32])>, n_outputs: usize) -> Self {
+        let (mut keys, mut rows) = (Vec::new(), Vec::new());
+        for (fact, row) in facts {
+            keys.push(key_of(fact));
+            rows.extend_from_slice(row);
+        }
+        Self { slots: Slots::new(&keys, &rows, n_outputs) }
     }
 
     /// Adds the weights of keys to `sums`, one per output.
@@ -413,13 +423,14 @@ mod tests {
     fn weights_are_found_by_key_and_by_text() {
         let names: Vec<Box<str>> = (0..1000).map(|i| format!("n={i}").into()).collect();
         let rows: Vec<f32> = (1..=2000).map(|i| i as f32).collect();
-        let weights = Weights::new(names, &rows, 2, 0.0);
+        let named = NamedWeights::new(names, &rows, 2, 0.0);
+        let weights = Weights::new(named.facts(), 2);
         let mut sums = [0.0; 2];
         let mut facts = Sums::new(&weights, &mut sums);
         facts.add(&[word!("n"), Word::new("7")]);
         facts.add(&[word!("n"), Word::new("1000")]);
         facts.finish();
         assert_eq!(sums, [15.0, 16.0]);
-        assert_eq!(weights.get("n=7"), Some(&[15.0, 16.0][..]));
+        assert_eq!(named.get("n=7"), Some(&[15.0, 16.0][..]));
     }
 }
