@@ -21,6 +21,7 @@ mod rules;
 mod store;
 mod tagger;
 mod tokens;
+mod traits;
 mod weights;
 
 use std::sync::Arc;

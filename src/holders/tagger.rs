@@ -7,9 +7,10 @@
 //! With the same features it marks holders in `datasets/diplomacy` and sources and cues in PolNeAR (`stance bench holders`).
 
 use crate::holders::emissions::{Emissions, OF_PAIR, OF_WORD};
-use crate::holders::gazetteer::{Gazetteer, Office, VerbKind};
+use crate::holders::gazetteer::Gazetteer;
 use crate::holders::tokens::Token;
-use crate::holders::weights::{Facts, Interner, NamedWeights, Numbering, Sums, Word, small, word};
+use crate::holders::traits::{Grids, describe_traits, traits_into};
+use crate::holders::weights::{Facts, Interner, NamedWeights, Numbering, Sums, Word, word};
 use crate::random::Random;
 
 /// Facts seen less often, or with smaller weights, are dropped when training is over: half of the model file, and no label changes that matters.
@@ -25,6 +26,7 @@ const EPOCHS: usize = 8;
 pub(crate) struct Tagger {
     pub(crate) labels: Vec<String>,
     emissions: Emissions,
+    grids: Grids,
     transitions: Transitions,
 }
 
@@ -48,11 +50,13 @@ impl TaggedSentence {
     /// Numbers the facts of a sentence.
     pub(crate) fn new(tokens: &[Token<'_>], gazetteer: &Gazetteer, labels: Vec<usize>, interner: &mut Interner) -> Self {
         let mut sentence = Self { labels, ..Self::default() };
-        let context = Context::new(tokens);
+        let mut traits = Vec::new();
+        traits_into(tokens, gazetteer, &mut traits);
         for at in 0..tokens.len() {
             let mut facts = Numbering { interner, ids: &mut sentence.facts };
             describe_words(tokens, at, &mut facts);
-            describe_shape(tokens, at, &context, gazetteer, &mut facts);
+            describe_endings(tokens, at, &mut facts);
+            describe_traits(&traits, at, &mut facts);
             sentence.ends.push(sentence.facts.len());
         }
         sentence
@@ -168,18 +172,21 @@ impl Tagger {
             }),
             n,
         );
-        Self { labels, emissions, transitions }
+        let grids = Grids::new(&emissions.others, n);
+        Self { labels, emissions, grids, transitions }
     }
 
     /// The label of each token.
     pub(crate) fn tag(&self, tokens: &[Token<'_>], gazetteer: &Gazetteer) -> Vec<usize> {
         let n = self.labels.len();
         let mut emissions = vec![0.0; tokens.len() * n];
-        let context = Context::new(tokens);
         self.emissions.add(tokens, &mut emissions);
+        let mut traits = Vec::new();
+        traits_into(tokens, gazetteer, &mut traits);
+        self.grids.add(&traits, &mut emissions);
         for (at, sums) in emissions.chunks_exact_mut(n).enumerate() {
             let mut facts = Sums::new(&self.emissions.others, sums);
-            describe_shape(tokens, at, &context, gazetteer, &mut facts);
+            describe_endings(tokens, at, &mut facts);
             facts.finish();
         }
         self.transitions.best_path(&emissions)
@@ -278,73 +285,6 @@ impl Learner {
     }
 }
 
-/// What is known of the whole sentence.
-struct Context {
-    around: Vec<Around>,
-    n_quoted: usize,
-}
-
-/// Tokens from one token to others, [`FAR`] at most.
-#[derive(Clone, Copy)]
-struct Around {
-    /// To the next and from the last verb of saying, and to the next of any kind.
-    next_say: u8,
-    last_say: u8,
-    next_verb: u8,
-    /// Since a quotation mark closed.
-    since_quote: u8,
-}
-
-const FAR: u8 = 9;
-
-impl Context {
-    fn new(tokens: &[Token<'_>]) -> Self {
-        let further = |distance: u8, is_there: bool| if is_there { 0 } else { (distance + 1).min(FAR) };
-        let mut here = Around { next_say: FAR, last_say: FAR, next_verb: FAR, since_quote: FAR };
-        let mut around = Vec::with_capacity(tokens.len());
-        for (at, token) in tokens.iter().enumerate() {
-            here.last_say = further(here.last_say, token.verb == Some(VerbKind::Say));
-            here.since_quote = further(here.since_quote, at > 0 && tokens[at - 1].is_quoted && !token.is_quoted);
-            around.push(here);
-        }
-        for (token, around) in tokens.iter().zip(&mut around).rev() {
-            here.next_say = further(here.next_say, token.verb == Some(VerbKind::Say));
-            here.next_verb = further(here.next_verb, token.verb.is_some());
-            (around.next_say, around.next_verb) = (here.next_say, here.next_verb);
-        }
-        Self { around, n_quoted: tokens.iter().filter(|t| t.is_quoted).count() }
-    }
-}
-
-fn shape(token: &Token<'_>) -> Word<'static> {
-    let mut letters = token.text.chars().filter(|c| c.is_alphabetic());
-    match (token.is_mark, token.is_capital, letters.next()) {
-        (true, ..) => word!("mark"),
-        (_, true, _) if token.text.len() > 1 && letters.all(char::is_uppercase) => word!("ALL"),
-        (_, true, _) => word!("Cap"),
-        (_, false, None) => word!("digit"),
-        _ => word!("low"),
-    }
-}
-
-fn verb_word(token: Option<&Token<'_>>) -> Word<'static> {
-    match token.and_then(|t| t.verb) {
-        Some(VerbKind::Say) => word!("say"),
-        Some(VerbKind::Stance) => word!("act"),
-        Some(VerbKind::Auxiliary) => word!("aux"),
-        None => word!("-"),
-    }
-}
-
-fn office_word(token: Option<&Token<'_>>) -> Word<'static> {
-    match token.and_then(|t| t.office) {
-        Some(Office::OfState) => word!("person"),
-        Some(Office::StateBody) => word!("state"),
-        Some(Office::OwnBody) => word!("own"),
-        None => word!("-"),
-    }
-}
-
 /// The last `n` letters of a word.
 fn ending(word: &str, n: usize) -> Word<'_> {
     Word::new(word.char_indices().rev().nth(n - 1).map_or(word, |(i, _)| &word[i..]))
@@ -361,44 +301,11 @@ fn describe_words(tokens: &[Token<'_>], at: usize, facts: &mut impl Facts) {
     }
 }
 
-/// All other facts of token `at`.
+/// The facts of token `at` that are endings of words.
 #[inline]
-fn describe_shape(tokens: &[Token<'_>], at: usize, context: &Context, gazetteer: &Gazetteer, facts: &mut impl Facts) {
-    let (token, around) = (&tokens[at], context.around[at]);
-    let word = |d: isize| at.checked_add_signed(d).and_then(|i| tokens.get(i));
-    facts.add(&[word!("suffix3"), ending(&token.lower, 3)]);
-    facts.add(&[word!("suffix2+1"), ending(word(1).map_or("#", |t| &t.lower), 2)]);
-    let shapes = |d: isize| word(d).map_or(word!("#"), shape);
-    facts.add(&[word!("shape"), shapes(0)]);
-    facts.add(&[word!("shape-1"), shapes(-1), shapes(0)]);
-    facts.add(&[word!("shape+1"), shapes(0), shapes(1)]);
-    let party = |d: isize| word(d).map_or(word!("#"), |t| t.party_word(gazetteer));
-    facts.add(&[word!("party"), party(0)]);
-    facts.add(&[word!("party-1"), party(-1), party(0)]);
-    facts.add(&[word!("party+1"), party(0), party(1)]);
-    let (office, verb) = (|d: isize| office_word(word(d)), |d: isize| verb_word(word(d)));
-    facts.add(&[word!("office"), office(-1), office(0)]);
-    facts.add(&[word!("office+1"), office(0), office(1)]);
-    facts.add(&[word!("verb"), verb(-1), verb(0)]);
-    facts.add(&[word!("verb+1"), verb(0), verb(1)]);
-    facts.add(&[word!("verb+2"), verb(1), verb(2)]);
-    facts.add(&[word!("kinds"), party(0), office(0)]);
-    let quoted = if token.is_quoted { word!("in") } else { word!("out") };
-    facts.add(&[word!("quoted"), quoted, small(context.n_quoted.div_ceil(4))]);
-    facts.add(&[word!("quotedshape"), quoted, shapes(0)]);
-    facts.add(&[word!("sincequote"), small(usize::from(around.since_quote)), verb(0)]);
-    let next_say = small(usize::from(around.next_say));
-    facts.add(&[word!("nextsay"), next_say, quoted]);
-    facts.add(&[word!("lastsay"), small(usize::from(around.last_say)), quoted]);
-    facts.add(&[word!("nextverb"), small(usize::from(around.next_verb)), shapes(0)]);
-    facts.add(&[word!("place"), small(at), shapes(0)]);
-    facts.add(&[word!("fromend"), small(tokens.len() - 1 - at), shapes(0)]);
-    if token.is_possessive {
-        facts.add(&[word!("possessive"), verb(1)]);
-    }
-    if word(1).is_none_or(|t| t.is_mark) {
-        facts.add(&[word!("edge"), shapes(-1), next_say]);
-    }
+fn describe_endings(tokens: &[Token<'_>], at: usize, facts: &mut impl Facts) {
+    facts.add(&[word!("suffix3"), ending(&tokens[at].lower, 3)]);
+    facts.add(&[word!("suffix2+1"), ending(tokens.get(at + 1).map_or("#", |t| &t.lower), 2)]);
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::holders::gazetteer::{
-    Gazetteer, Hit, Loose, NameForm, Office, OfficeKind, PartyKind, Role, Shared, VerbKind, WordClass,
-};
-use crate::holders::weights::{Word, word};
+use crate::holders::gazetteer::{Gazetteer, Hit, Loose, Office, OfficeKind, Role, Shared, VerbKind, WordClass};
+use crate::holders::weights::Word;
 
 /// A word or mark of the sentence; a name of the gazetteer is one token.
 #[derive(Debug, Clone)]
@@ -40,18 +38,6 @@ impl Token<'_> {
     /// Whether the word may belong to a name: no verb, no mark, and none of the words that end a phrase.
     pub(crate) fn is_free(&self) -> bool {
         !self.is_mark && self.verb.is_none() && self.class == WordClass::Open
-    }
-
-    /// What the gazetteer says, as a word.
-    pub(crate) fn party_word(&self, gazetteer: &Gazetteer) -> Word<'static> {
-        match self.hit.map(|hit| (gazetteer.kind(hit.party), hit.form)) {
-            None => word!("-"),
-            Some((PartyKind::Place, _)) => word!("place"),
-            Some((PartyKind::Body, _)) => word!("body"),
-            Some((PartyKind::State, NameForm::Name)) => word!("state"),
-            Some((PartyKind::State, NameForm::Demonym)) => word!("demonym"),
-            Some((PartyKind::State, NameForm::Seat)) => word!("seat"),
-        }
     }
 }
 
