@@ -7,7 +7,7 @@ use crate::holders::ahead::{Ahead, core_name};
 use crate::holders::bounds::other_bounds;
 use crate::holders::gazetteer::{Gazetteer, Office, PartyKind};
 use crate::holders::mentions::{Bytes, Mention, MentionKind};
-use crate::holders::names::{NameId, Names, tidy};
+use crate::holders::names::{NameId, Names, push_lower, tidy};
 use crate::holders::tokens::Token;
 use crate::holders::weights::Word;
 
@@ -424,7 +424,7 @@ impl Article {
         }
         if !self.known.is_empty() {
             self.buffer.clear();
-            self.buffer.extend(text.chars().flat_map(char::to_lowercase));
+            push_lower(text, &mut self.buffer);
             let (text, is_long) = (self.buffer.as_str(), self.buffer.contains(' '));
             let is_same = |words: &str| words == text || (is_long && (words.starts_with(text) || text.starts_with(words)));
             if let Some(known) = self.known.iter().rev().find(|known| is_same(&known.words)) {

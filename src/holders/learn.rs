@@ -118,7 +118,7 @@ fn add_choices(
         for gold in statements {
             let names: Vec<NameId> = taken.iter().filter(|(topic, _)| *topic == gold.topic).map(|(_, name)| *name).collect();
             let (topic, stance) = (Word::new(&gold.topic), Word::new(&gold.stance));
-            let view = sentence.view(gazetteer, &article, topic, stance, &names);
+            let view = sentence.view(&article, topic, stance, &names);
             let candidates: Vec<Candidate> = view.candidates().collect();
             let right = right_candidates(&sentence, &view, &candidates, gold);
             let chosen = candidates.iter().zip(&right).find(|(_, right)| **right).map(|(c, _)| *c);
@@ -137,7 +137,7 @@ fn add_choices(
             }
             match draft {
                 Some(ranker) => {
-                    let candidate = sentence.best(gazetteer, &article, (topic, stance), &names, ranker);
+                    let candidate = sentence.best(&article, (topic, stance), &names, ranker);
                     sentence.keep(candidate, &mut article);
                 }
                 None if gold.name.is_empty() => article.keep_unheld(),

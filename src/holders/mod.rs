@@ -175,8 +175,8 @@ impl HolderFinder {
         self.enter(sentence, article);
         let (topic, stance) = (Word::new(topic), Word::new(stance));
         let taken = sentence.taken_on(topic);
-        let candidate = sentence.best(&self.gazetteer, article, (topic, stance), &taken, &self.weights.ranker);
-        let mode = sentence.view(&self.gazetteer, article, topic, stance, &taken).mode(candidate, &self.weights.ranker);
+        let candidate = sentence.best(article, (topic, stance), &taken, &self.weights.ranker);
+        let mode = sentence.view(article, topic, stance, &taken).mode(candidate, &self.weights.ranker);
         self.take(sentence, candidate, topic, article).map_or((None, mode), |holder| (Some(holder), mode))
     }
 
@@ -275,15 +275,8 @@ impl Sentence<'_> {
     }
 
     /// The holder of a statement by the ranker and the rules.
-    fn best(
-        &self,
-        gazetteer: &Gazetteer,
-        article: &Article,
-        (topic, stance): (Word<'_>, Word<'_>),
-        taken: &[NameId],
-        ranker: &Weights,
-    ) -> Candidate {
-        let view = self.view(gazetteer, article, topic, stance, taken);
+    fn best(&self, article: &Article, (topic, stance): (Word<'_>, Word<'_>), taken: &[NameId], ranker: &Weights) -> Candidate {
+        let view = self.view(article, topic, stance, taken);
         let choice = view.choose(None, ranker);
         let choice = self.speaker(choice).map_or(choice, |m| view.choose(Some(m), ranker));
         self.overrule(choice, article.last_holder().is_some())
@@ -307,15 +300,8 @@ impl Sentence<'_> {
         Some((name, span))
     }
 
-    fn view<'v>(
-        &'v self,
-        gazetteer: &'v Gazetteer,
-        article: &'v Article,
-        topic: Word<'v>,
-        stance: Word<'v>,
-        taken: &'v [NameId],
-    ) -> View<'v> {
-        View { sentence: self, article, gazetteer, topic, stance, taken }
+    fn view<'v>(&'v self, article: &'v Article, topic: Word<'v>, stance: Word<'v>, taken: &'v [NameId]) -> View<'v> {
+        View { sentence: self, article, topic, stance, taken }
     }
 
     /// The party before the holder that reports what the holder said: "Trump said Modi asked him".

@@ -43,9 +43,9 @@ impl Names {
             return id;
         }
         let id = NameId(self.list.len() as u32);
-        let plain = plain(text).fold(0, |key, c| append(key, u64::from(c)));
+        let plain = plain_key(text);
         let start = self.lower.len();
-        self.lower.extend(tidy(text).chars().flat_map(char::to_lowercase));
+        push_lower(tidy(text), &mut self.lower);
         let lower = &self.lower[start..];
         let first = (start, start + lower.find(' ').unwrap_or(lower.len()));
         let last = (start + lower.rfind(' ').map_or(0, |at| at + 1), self.lower.len());
@@ -134,6 +134,25 @@ pub fn party_key(name: &str) -> String {
     essence(name).join(" ")
 }
 
+/// Key of the letters of a name that tell it from others; nearly all names are of ASCII, which needs no tables.
+fn plain_key(name: &str) -> u64 {
+    match name.is_ascii() {
+        true => plain_ascii(name).fold(0, |key, byte| append(key, u64::from(byte))),
+        false => plain(name).fold(0, |key, c| append(key, u64::from(c))),
+    }
+}
+
+/// Adds a text in lower case.
+pub(crate) fn push_lower(text: &str, lower: &mut String) {
+    if text.is_ascii() {
+        let start = lower.len();
+        lower.push_str(text);
+        lower[start..].make_ascii_lowercase();
+    } else {
+        lower.extend(text.chars().flat_map(char::to_lowercase));
+    }
+}
+
 /// Whether two names are written alike: case, leading article and kind of apostrophe or hyphen apart.
 pub fn same_name(a: &str, b: &str) -> bool {
     plain(a).eq(plain(b))
@@ -141,10 +160,19 @@ pub fn same_name(a: &str, b: &str) -> bool {
 
 /// The letters of a name that tell it from others.
 fn plain(name: &str) -> impl Iterator<Item = char> + '_ {
+    without_article(name).chars().map(|c| if matches!(c, '-' | '’' | '\'') { ' ' } else { c }).flat_map(char::to_lowercase)
+}
+
+/// [`plain`] of a name of ASCII.
+fn plain_ascii(name: &str) -> impl Iterator<Item = u8> + '_ {
+    without_article(name).bytes().map(|byte| if matches!(byte, b'-' | b'\'') { b' ' } else { byte.to_ascii_lowercase() })
+}
+
+/// A name without its leading article, in any case.
+fn without_article(name: &str) -> &str {
     const ARTICLES: [&str; 3] = ["the ", "an ", "a "];
     let has = |article: &&&str| name.get(..article.len()).is_some_and(|start| start.eq_ignore_ascii_case(article));
-    let rest = ARTICLES.iter().find(has).map_or(name, |article| &name[article.len()..]);
-    rest.trim().chars().map(|c| if matches!(c, '-' | '’' | '\'') { ' ' } else { c }).flat_map(char::to_lowercase)
+    ARTICLES.iter().find(has).map_or(name, |article| &name[article.len()..]).trim()
 }
 
 #[cfg(test)]

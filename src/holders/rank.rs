@@ -3,8 +3,8 @@
 //! A candidate is a reading of a phrase, the holder of an earlier sentence, or nobody (the article's own voice). Each has a score, the sum of the weights
 //! of its facts; the highest wins, and ties go to the first.
 
-use crate::holders::article::{Article, HOMES, HOWS};
-use crate::holders::gazetteer::{Gazetteer, NameForm, Office, VerbKind};
+use crate::holders::article::{Article, HOMES, HOWS, How};
+use crate::holders::gazetteer::{NameForm, Office, VerbKind};
 use crate::holders::mentions::{Mention, MentionKind};
 use crate::holders::names::NameId;
 use crate::holders::tokens::Token;
@@ -34,12 +34,29 @@ pub(crate) enum Candidate {
     Nobody,
 }
 
+/// What all readings of a phrase share.
+#[derive(Debug, Clone, Copy)]
+struct Phrase<'a> {
+    number: usize,
+    kind: Word<'a>,
+    pattern: Word<'a>,
+    /// The first office of the phrase: what it stands for, and its word.
+    office: Word<'a>,
+    office_text: Word<'a>,
+    /// The kind of its last office.
+    rank: Word<'a>,
+    /// First word but for an article, and last.
+    first: Word<'a>,
+    head: Word<'a>,
+    /// The office of a person who is introduced elsewhere.
+    introduced: Option<Office>,
+}
+
 /// What the ranker may look at.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub(crate) sentence: &'a Sentence<'a>,
     pub(crate) article: &'a Article,
-    pub(crate) gazetteer: &'a Gazetteer,
     pub(crate) topic: Word<'a>,
     pub(crate) stance: Word<'a>,
     /// Holders of other statements of the sentence on the same topic.
@@ -68,18 +85,21 @@ impl<'a> View<'a> {
     /// The best candidate; where `only` is given, among the readings of that phrase.
     pub(crate) fn choose(&self, only: Option<usize>, weights: &Weights) -> Candidate {
         let mut best = (Candidate::Nobody, f32::NEG_INFINITY);
-        let (mut last, mut phrase_score) = (usize::MAX, 0.0);
+        let mut phrase: Option<(Phrase<'_>, f32)> = None;
         let is_wanted = |c: &Candidate| only.is_none_or(|m| matches!(c, Candidate::Phrase(phrase, _) if *phrase == m));
         for candidate in self.candidates().filter(is_wanted) {
-            let mut score = 0.0;
-            if let Candidate::Phrase(m, _) = candidate {
-                // What is said of the phrase is the same for all its readings.
-                if m != last {
-                    (last, phrase_score) = (m, sum(weights, |facts| self.describe_phrase(m, facts)));
+            let score = match candidate {
+                Candidate::Phrase(m, r) => {
+                    // What is said of the phrase is the same for all its readings.
+                    let (phrase, of_phrase) = match &mut phrase {
+                        Some(known) if known.0.number == m => known,
+                        other => other.insert((self.phrase(m), sum(weights, |facts| self.describe_phrase(m, facts)))),
+                    };
+                    *of_phrase + sum(weights, |facts| self.describe_reading(phrase, r, facts))
                 }
-                score += phrase_score;
-            }
-            score += sum(weights, |facts| self.describe_rest(candidate, facts));
+                Candidate::Earlier => sum(weights, |facts| self.describe_absent(word!("earlier"), facts)),
+                Candidate::Nobody => sum(weights, |facts| self.describe_absent(word!("nobody"), facts)),
+            };
             if score > best.1 {
                 best = (candidate, score);
             }
@@ -89,15 +109,11 @@ impl<'a> View<'a> {
 
     /// All facts of a candidate.
     pub(crate) fn describe(&self, candidate: Candidate, facts: &mut impl Facts) {
-        if let Candidate::Phrase(m, _) = candidate {
-            self.describe_phrase(m, facts);
-        }
-        self.describe_rest(candidate, facts);
-    }
-
-    fn describe_rest(&self, candidate: Candidate, facts: &mut impl Facts) {
         match candidate {
-            Candidate::Phrase(m, r) => self.describe_reading(m, r, facts),
+            Candidate::Phrase(m, r) => {
+                self.describe_phrase(m, facts);
+                self.describe_reading(&self.phrase(m), r, facts);
+            }
             Candidate::Earlier => self.describe_absent(word!("earlier"), facts),
             Candidate::Nobody => self.describe_absent(word!("nobody"), facts),
         }
@@ -234,13 +250,29 @@ impl<'a> View<'a> {
         facts.add(&[word!("part"), small(m), part]);
     }
 
+    /// What all readings of a phrase share.
+    fn phrase(&self, m: usize) -> Phrase<'_> {
+        let mention = &self.sentence.mentions[m];
+        let inside = &self.sentence.tokens[mention.words.0..=mention.words.1];
+        let office = inside.iter().find(|t| t.office.is_some());
+        let first = self.sentence.tokens[mention.words.0..].iter().find(|t| t.lower != "the" && t.lower != "a");
+        Phrase {
+            number: m,
+            kind: kind_name(mention),
+            pattern: mention.pattern.word(),
+            office: office_name(office.and_then(|t| t.office)),
+            office_text: office.map_or(word!("-"), Token::word),
+            rank: office_rank(inside),
+            first: first.map_or(word!(""), Token::word),
+            head: self.sentence.tokens[mention.words.1].word(),
+            introduced: self.article.introduced_office(mention, &self.sentence.tokens),
+        }
+    }
+
     /// Facts of one reading of a phrase.
-    fn describe_reading(&self, m: usize, r: usize, facts: &mut impl Facts) {
+    fn describe_reading(&self, phrase: &Phrase<'_>, r: usize, facts: &mut impl Facts) {
+        let &Phrase { number: m, kind, pattern, office, office_text, rank, first, head, introduced } = phrase;
         let (mention, reading) = (&self.sentence.mentions[m], self.sentence.readings_of(m)[r]);
-        let kind = kind_name(mention);
-        let office = self.sentence.tokens[mention.words.0..=mention.words.1].iter().find(|t| t.office.is_some());
-        let office_text = office.map_or(word!("-"), Token::word);
-        let (pattern, head) = (mention.pattern.word(), self.sentence.tokens[mention.words.1].word());
         // All ways to the party as one fact, each way alone, and the first.
         let mut hows = [word!("hows"); HOWS.len() + 2];
         let mut n = 1;
@@ -251,17 +283,12 @@ impl<'a> View<'a> {
                 n += 1;
             }
         }
-        let rank = office_rank(&self.sentence.tokens[mention.words.0..=mention.words.1]);
-        for last in [kind, pattern, office_name(office.and_then(|t| t.office)), rank] {
+        for last in [kind, pattern, office, rank] {
             hows[n] = last;
             facts.add(&hows[..=n]);
         }
         let first_how = hows[1];
         facts.add(&[word!("howhead"), first_how, head]);
-        let first = self.sentence.tokens[mention.words.0..]
-            .iter()
-            .find(|t| t.lower != "the" && t.lower != "a")
-            .map_or(word!(""), Token::word);
         facts.add(&[word!("howfirst"), first_how, first]);
         if let Some(core) = mention.core {
             let noun = self.sentence.tokens[core.noun].word();
@@ -286,12 +313,11 @@ impl<'a> View<'a> {
         facts.add(&[word!("topichow"), self.topic, first_how, kind]);
         let total = self.article.total(reading.name);
         facts.add(&[word!("total"), small(total), kind]);
-        if let Some(office) = self.article.introduced_office(mention, &self.sentence.tokens) {
+        if let Some(office) = introduced {
             facts.add(&[word!("introduced"), office_name(Some(office)), first_how]);
         }
-        let is_among_readings =
-            mention.party.is_some_and(|p| self.gazetteer.canonical(p) == self.article.names().text(reading.name));
-        facts.add(&[word!("named"), yes_no(is_among_readings), kind]);
+        let is_own = reading.hows & (1 << How::Own as u32) != 0;
+        facts.add(&[word!("named"), yes_no(is_own), kind]);
         facts.add(&[word!("words"), small(self.article.names().n_words(reading.name)), first_how]);
     }
 

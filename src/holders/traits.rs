@@ -241,21 +241,31 @@ impl Grids {
 
     /// Adds the weights of all tokens to `sums`, one per token and label.
     pub(crate) fn add(&self, traits: &[Traits], sums: &mut [f32]) {
+        match self.n_labels {
+            // Begin, inside and outside of one kind of span, as of holders.
+            3 => self.add_rows(traits, sums.as_chunks_mut::<3>().0),
+            n => self.add_rows(traits, &mut sums.chunks_exact_mut(n).collect::<Vec<_>>()),
+        }
+    }
+
+    #[inline(always)]
+    fn add_rows(&self, traits: &[Traits], rows: &mut [impl AsMut<[f32]>]) {
         for ((_, first, second), grid) in FACTS.iter().zip(&self.grids) {
             match second {
-                None => self.add_grid(grid, sums, |at| value(traits, at, *first)),
+                None => self.add_grid(grid, rows, |at| value(traits, at, *first)),
                 Some(second) => {
                     let n_second = second.0.n_values();
-                    self.add_grid(grid, sums, |at| value(traits, at, *first) * n_second + value(traits, at, *second));
+                    self.add_grid(grid, rows, |at| value(traits, at, *first) * n_second + value(traits, at, *second));
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn add_grid(&self, grid: &[f32], sums: &mut [f32], cell: impl Fn(usize) -> usize) {
-        for (at, sums) in sums.chunks_exact_mut(self.n_labels).enumerate() {
-            let weights = &grid[cell(at) * self.n_labels..][..self.n_labels];
+    fn add_grid(&self, grid: &[f32], rows: &mut [impl AsMut<[f32]>], cell: impl Fn(usize) -> usize) {
+        for (at, sums) in rows.iter_mut().enumerate() {
+            let sums = sums.as_mut();
+            let weights = &grid[cell(at) * sums.len()..][..sums.len()];
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
         }
     }
