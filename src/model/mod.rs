@@ -58,7 +58,7 @@ pub(crate) struct HeadView<'a> {
     pub(crate) given: Option<GivenView<'a>>,
 }
 
-/// Weights of (feature, given label) pairs: those of feature f are at `starts[f]..starts[f + 1]`.
+/// Weights of (feature, given label) pairs: those of feature f are at `starts[f]..starts[f + 1]`, in ascending order of given labels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GivenView<'a> {
     pub(crate) starts: &'a [u32],
@@ -243,7 +243,8 @@ impl Model {
             && given.starts.windows(2).all(|w| w[0] <= w[1])
             && given.starts[self.meta.n_features] as usize == given.ids.len()
             && n_weights == given.ids.len() * meta.n_outputs
-            && given.ids.iter().all(|&g| usize::from(g) < n_given);
+            && given.ids.iter().all(|&g| usize::from(g) < n_given)
+            && given.starts.windows(2).all(|w| given.ids[w[0] as usize..w[1] as usize].is_sorted_by(|a, b| a < b));
         if is_sound { Ok(()) } else { Err(damaged("the given part")) }
     }
 }

@@ -77,12 +77,11 @@ impl Blocks {
         Self { memory: zeros(n_blocks * width), n_blocks: 1, shape }
     }
 
-    /// Records without keys. The address of a feature is one more than its number, times `stride`.
-    pub(super) fn without_keys<'r>(stride: usize, records: impl ExactSizeIterator<Item = &'r [u32]>) -> Self {
-        let n_features = records.len();
+    /// Records without keys, each written by `write`. The address of a feature is one more than its number, times `stride`.
+    pub(super) fn without_keys(stride: usize, n_features: usize, write: impl Fn(usize, &mut [u32])) -> Self {
         let mut memory = zeros((1 + n_features) * stride);
         let words: &mut [u32] = bytemuck::cast_slice_mut(&mut memory);
-        words.chunks_exact_mut(stride).skip(1).zip(records).for_each(|(words, record)| words.copy_from_slice(record));
+        words.chunks_exact_mut(stride).skip(1).take(n_features).enumerate().for_each(|(i, words)| write(i, words));
         let shape = Shape { width: stride, n_places: 0, stride };
         Self { memory, n_blocks: 0, shape }
     }
@@ -536,7 +535,7 @@ mod tests {
     fn without_keys_addresses_follow_from_numbers() {
         for stride in [1, 2, 3, 10] {
             let records: Vec<Vec<u32>> = (0..100).map(|i| vec![i; stride]).collect();
-            let blocks = Blocks::without_keys(stride, records.iter().map(Vec::as_slice));
+            let blocks = Blocks::without_keys(stride, records.len(), |i, words| words.copy_from_slice(&records[i]));
             let address = |rank: usize| ((rank + 1) * stride) as u32;
             assert!((0..100).all(|i| blocks.record(address(i), 0..stride) == records[i] && blocks.number(address(i)) == i));
             assert!(blocks.record(NOTHING, 0..stride).iter().all(|&word| word == 0));

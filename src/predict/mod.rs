@@ -7,6 +7,7 @@
 //! alone and in any batch gives the same bits.
 
 mod blocks;
+mod given;
 mod table;
 
 use std::ops::Range;
@@ -84,6 +85,8 @@ pub struct Reading {
     hits: Vec<(u32, f32)>,
     /// Where the hits of each block end, and the factor that brings them to its norm.
     blocks: Vec<(usize, f32)>,
+    /// For each hit what its record tells of the weights that depend on what is given.
+    told: Vec<u32>,
     /// Shared scores of all heads, without intercepts.
     shared: Vec<f32>,
     /// Distinct known n-grams: of words, where the model counts words.
@@ -93,6 +96,7 @@ pub struct Reading {
 impl Reading {
     fn start(&mut self, n_lanes: usize) {
         self.hits.clear();
+        self.told.clear();
         self.blocks.clear();
         self.shared.clear();
         self.shared.resize(n_lanes, 0.0);
@@ -377,6 +381,7 @@ impl Predictor {
         let scale = weigh_block(params, hits);
         reading.blocks.push((reading.hits.len(), scale));
         self.table.add(hits, scale, &self.scales, &mut reading.shared);
+        self.table.tell(hits, &mut reading.told);
     }
 
     /// Raw decision values of a head for the text read last, one per output, given label `given` where the head has one.
@@ -387,17 +392,13 @@ impl Predictor {
         outputs.clear();
         let shared = &scratch.reading.shared[self.lanes[head]..self.lanes[head] + n];
         outputs.extend(shared.iter().zip(view.bias).map(|(&s, b)| f64::from(s) + b));
-        let (Some(pairs), Some(g)) = (view.given, given) else { return };
+        let (Some(_), Some(g)) = (view.given, given) else { return };
         for (k, output) in outputs.iter_mut().enumerate() {
             *output += view.bias[(1 + g) * n + k];
         }
-        for (i, value) in scratch.reading.values() {
-            if let Some(at) = find_pair(pairs, self.table.in_model(i), g) {
-                for (k, output) in outputs.iter_mut().enumerate() {
-                    *output += f64::from(value) * f64::from(pair_weight(pairs, at * n + k, meta.weight_scales[k]));
-                }
-            }
-        }
+        let told = self.table.told_of(&scratch.reading.told);
+        let hits = told.zip(scratch.reading.values().map(|(_, value)| value));
+        self.table.add_given(head, g, hits, &meta.weight_scales, outputs);
     }
 
     /// Decision value of a head per class for the text read last, given label `given` where the head has one.

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, Foresight, LEAST_FILL, NOTHING, Table};
+use super::blocks::{Blocks, Filler, Foresight, LEAST_FILL, NOTHING, Table};
+use super::given::Pairs;
 use crate::features::index::IndexView;
 use crate::model::{Model, RECORD_IDF, WeightKind};
 
@@ -28,11 +29,15 @@ const N_PARTS: usize = 4;
 #[derive(Debug)]
 pub(super) struct FeatureTable {
     places: Places,
-    /// Per feature: idf, then the weights, as f32 or pairs of i16.
+    /// Per feature: idf, then the weights, as f32 or two i16 to a word, then what it tells of the weights that depend on what a head is given.
     records: Blocks,
     /// Words of a record.
     stride: usize,
     kind: WeightKind,
+    /// First of the words that tell of these.
+    first_told: usize,
+    /// These weights, of each head that has some.
+    given: Vec<Option<Pairs>>,
 }
 
 #[derive(Debug)]
@@ -62,11 +67,33 @@ impl FeatureTable {
     /// The features of a model.
     pub(super) fn new(model: &Model) -> Self {
         let (meta, stored) = (model.meta(), model.records());
-        let (stride, kind, n_features) = (meta.stride - RECORD_IDF, meta.weights, meta.n_features);
+        let (first_told, kind, n_features) = (meta.stride - RECORD_IDF, meta.weights, meta.n_features);
+        let mut stride = first_told;
+        let mut given = Vec::with_capacity(meta.heads.len());
+        for (head, meta) in meta.heads.iter().enumerate() {
+            let pairs = model.head(head).given.map(|view| Pairs::new(view, meta.n_outputs, meta.given_labels.len(), stride));
+            stride = pairs.as_ref().map_or(stride, Pairs::end);
+            given.push(pairs);
+        }
+        let views: Vec<_> =
+            given.iter().enumerate().filter_map(|(head, pairs)| pairs.as_ref().zip(model.head(head).given)).collect();
+        let write = |i: usize, record: &mut [u32]| {
+            record[..first_told].copy_from_slice(&stored[i * meta.stride + RECORD_IDF..(i + 1) * meta.stride]);
+            views.iter().for_each(|(pairs, view)| pairs.tell(*view, i, record));
+        };
         let Some(index) = model.index() else {
-            let records = Blocks::without_keys(stride, stored.chunks_exact(meta.stride).map(|record| &record[RECORD_IDF..]));
+            let records = Blocks::without_keys(stride, n_features, write);
             let places = Places::Shift(64 - u32::from(meta.features.hash_bits.unwrap_or(1)));
-            return Self { places, records, stride, kind };
+            return Self { places, records, stride, kind, first_told, given };
+        };
+        // Without anything given a record is as it is stored, and needs no copy.
+        let push = |filler: &mut Filler<'_>, buffer: &mut [u32], number: u32, i: usize, top: u64| {
+            let stored = &stored[i * meta.stride..(i + 1) * meta.stride];
+            if stride == first_told {
+                return filler.push(number, top, stored[0], &stored[RECORD_IDF..]);
+            }
+            write(i, buffer);
+            filler.push(number, top, stored[0], buffer);
         };
         let (limit, n_frequent) = most_frequent(stored, meta.stride);
         let record = |i: usize| &stored[i * meta.stride..(i + 1) * meta.stride];
@@ -78,12 +105,12 @@ impl FeatureTable {
         let starts: Vec<u64> = firsts.iter().map(|first| first.1).collect();
         let features = |i: usize| index.tops(firsts[i].0..firsts.get(i + 1).map_or(n_features, |next| next.0));
         let are_frequent: Vec<Vec<(usize, u64)>> = records.fill(&mut others, &starts, |i, filler| {
-            let mut are_frequent = Vec::new();
+            let (mut are_frequent, mut buffer) = (Vec::new(), vec![0; stride]);
             for (feature, top) in features(i) {
                 if is_frequent(feature) {
                     are_frequent.push((feature, top));
                 } else {
-                    filler.push(feature as u32, top, record(feature)[0], &record(feature)[RECORD_IDF..]);
+                    push(filler, &mut buffer, feature as u32, feature, top);
                 }
             }
             are_frequent
@@ -93,12 +120,43 @@ impl FeatureTable {
         let mut frequent = records.start_table(n_frequent, FILL.0, index.n_top_bits());
         let start = are_frequent.first().map(|&(_, top)| top);
         records.fill(&mut frequent, start.as_slice(), |_, filler| {
+            let mut buffer = vec![0; stride];
             for (rank, &(i, top)) in (0..).zip(&are_frequent) {
-                filler.push(rank, top, record(i)[0], &record(i)[RECORD_IDF..]);
+                push(filler, &mut buffer, rank, i, top);
             }
         });
         let frequent_in_model = are_frequent.iter().map(|&(i, _)| i as u32).collect();
-        Self { places: Places::Tables { frequent, others, frequent_in_model }, records, stride, kind }
+        Self { places: Places::Tables { frequent, others, frequent_in_model }, records, stride, kind, first_told, given }
+    }
+
+    /// Copies what the records of `hits` tell of the weights that depend on what is given to the end of `told`.
+    #[inline(always)]
+    pub(super) fn tell(&self, hits: &[(u32, f32)], told: &mut Vec<u32>) {
+        if self.first_told < self.stride {
+            told.reserve(hits.len() * (self.stride - self.first_told));
+            // Word by word: these are two or three.
+            let words = hits.iter().flat_map(|&(address, _)| self.records.record(address, self.first_told..self.stride));
+            words.for_each(|&word| told.push(word));
+        }
+    }
+
+    /// What was told, hit by hit.
+    pub(super) fn told_of<'t>(&self, told: &'t [u32]) -> impl Iterator<Item = &'t [u32]> {
+        told.chunks_exact((self.stride - self.first_told).max(1))
+    }
+
+    /// Adds value times weights for given label `given` of every hit, which comes with what was told of it, to the outputs of head `head`.
+    pub(super) fn add_given<'t>(
+        &self,
+        head: usize,
+        given: usize,
+        hits: impl Iterator<Item = (&'t [u32], f32)>,
+        scales: &[f32],
+        outputs: &mut [f64],
+    ) {
+        if let Some(pairs) = &self.given[head] {
+            pairs.add(given, hits, self.first_told, scales, outputs);
+        }
     }
 
     /// The model's number of a feature.
