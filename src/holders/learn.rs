@@ -32,7 +32,7 @@ const LEAST_WEIGHT: f32 = 0.04;
 pub(crate) const SEED: u64 = 1;
 /// Name of the tagger's spans, and its labels.
 pub(crate) const SPAN: &str = "H";
-const LABELS: [&str; 3] = ["B-H", "I-H", "O"];
+pub(crate) const LABELS: [&str; 3] = ["B-H", "I-H", "O"];
 
 /// A choice to learn from: facts of each candidate, and which candidates are right.
 struct Choice {

@@ -110,7 +110,9 @@ fn head(name: &str, labels: Vec<String>) -> HeadMeta {
 /// The weights in a model file.
 pub(crate) fn read(model: &Model) -> Result<HolderWeights> {
     let meta = model.meta();
-    if meta.task.name != TASK || meta.heads.len() != 2 || meta.heads[1].n_outputs != 1 {
+    let n_outputs: Vec<usize> = meta.heads.iter().map(|head| head.n_outputs).collect();
+    let is_tagger = meta.heads.first().is_some_and(|head| head.labels == learn::LABELS);
+    if meta.task.name != TASK || n_outputs != [learn::LABELS.len(), 1] || !is_tagger {
         return Err(Error::model("not a model of holders")
             .expected("a model made by `stance train-holders`")
             .found(format!("a model for the task {:?}", meta.task.name)));
@@ -128,7 +130,6 @@ pub(crate) fn read(model: &Model) -> Result<HolderWeights> {
         }
     }
     let labels = meta.heads[0].labels.clone();
-    let n_labels = labels.len().max(1);
-    let tagger = Tagger::new(labels, tag.0.into_iter().zip(tag.1.chunks_exact(n_labels)));
+    let tagger = Tagger::new(labels, tag.0.into_iter().zip(tag.1.chunks_exact(learn::LABELS.len())));
     Ok(HolderWeights { tagger, ranker: Weights::new(rank.0.into_iter().zip(rank.1.chunks_exact(1)), 1) })
 }
