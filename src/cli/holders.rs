@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use rayon::prelude::*;
 use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader};
 use stancekit::holders::{
     Article, Gazetteer, Holder, HolderFinder, LabelledHolder, LabelledSentence, Mode, same_name, same_party, train,
@@ -107,6 +108,17 @@ impl HolderScores {
         self.span_hits += usize::from(overlaps(found.span, gold.span));
     }
 
+    fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        self.n_right += other.n_right;
+        self.n_written_alike += other.n_written_alike;
+        self.n_mode += other.n_mode;
+        self.n_via += other.n_via;
+        self.span_hits += other.span_hits;
+        self.span_predicted += other.span_predicted;
+        self.span_gold += other.span_gold;
+    }
+
     /// A line of the table.
     fn line(&self, kind: &str) -> String {
         let share = |n: usize| n as f64 / self.n.max(1) as f64;
@@ -173,6 +185,13 @@ impl HolderTable {
         }
     }
 
+    /// Adds the counts of another table.
+    fn merge(&mut self, other: &Self) {
+        for (scores, more) in self.0.iter_mut().zip(&other.0) {
+            scores.merge(more);
+        }
+    }
+
     /// The table as text.
     pub fn render(&self) -> String {
         let mut text = format!(
@@ -223,15 +242,19 @@ impl TrainHolders {
 
     fn cross_validated(&self, articles: &[LabelledArticle], gazetteer: &Arc<Gazetteer>, k: usize) -> anyhow::Result<String> {
         anyhow::ensure!(k >= 2 && k <= articles.len(), "--cross-validate {k}; expected 2 up to the number of articles");
-        let mut table = HolderTable::default();
-        for fold in 0..k {
+        let is_wanted = |id: &str| self.only.is_empty() || self.only.iter().any(|prefix| id.starts_with(prefix.as_str()));
+        let of_fold = |fold: usize| {
             let (held, rest): (Vec<_>, Vec<_>) = articles.iter().cloned().enumerate().partition(|(i, _)| i % k == fold);
             let rest: Vec<Vec<LabelledSentence>> = rest.into_iter().map(|(_, a)| a.1).collect();
             let finder = HolderFinder::new(Arc::clone(gazetteer), &train(gazetteer, &rest)?)?;
-            let is_wanted = |id: &str| self.only.is_empty() || self.only.iter().any(|prefix| id.starts_with(prefix.as_str()));
             let held: Vec<LabelledArticle> = held.into_iter().map(|(_, a)| a).filter(|a| is_wanted(&a.0)).collect();
+            let mut table = HolderTable::default();
             table.add(&held, &finder);
-        }
+            anyhow::Ok(table)
+        };
+        let tables = (0..k).into_par_iter().map(of_fold).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut table = HolderTable::default();
+        tables.iter().for_each(|fold| table.merge(fold));
         Ok(table.render())
     }
 }

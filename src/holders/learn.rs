@@ -4,6 +4,8 @@
 //! (two ways to one party), and the model may choose among them. Stochastic gradient steps with AdaGrad's rates (Duchi et al. 2011), statements shuffled by a seed. The
 //! tagger's marks on training sentences come from taggers that have not seen their article, as they will be in use.
 
+use rayon::prelude::*;
+
 use crate::holders::article::Article;
 use crate::holders::gazetteer::Gazetteer;
 use crate::holders::names::NameId;
@@ -55,13 +57,14 @@ pub(crate) struct Learnt {
 pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -> Learnt {
     let labels: Vec<String> = LABELS.map(str::to_owned).to_vec();
     let taggers: Vec<Tagger> = (0..FOLDS)
+        .into_par_iter()
         .map(|fold| {
             let others: Vec<&Vec<LabelledSentence>> =
                 articles.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, a)| a).collect();
             Tagger::new(labels.clone(), train_tagger(gazetteer, &others, &labels).facts())
         })
         .collect();
-    let ranker = |drafts: &[Weights], is_wanted: &dyn Fn(usize) -> bool| {
+    let ranker = |drafts: &[Weights], is_wanted: &(dyn Fn(usize) -> bool + Sync)| {
         let (mut interner, mut choices) = (Interner::default(), Vec::new());
         for (i, article) in articles.iter().enumerate().filter(|(i, _)| is_wanted(*i)) {
             add_choices(gazetteer, &taggers[i % FOLDS], article, drafts.get(i % DRAFTS), &mut interner, &mut choices);
@@ -69,9 +72,9 @@ pub(crate) fn train(gazetteer: &Gazetteer, articles: &[Vec<LabelledSentence>]) -
         fit(&choices, interner)
     };
     let draft = |part: usize| Weights::new(ranker(&[], &|i| i % DRAFTS != part).facts(), 1);
-    let drafts: Vec<Weights> = (0..DRAFTS).map(draft).collect();
-    let ranker = ranker(&drafts, &|_| true);
-    let tagger = train_tagger(gazetteer, &articles.iter().collect::<Vec<_>>(), &labels);
+    let drafts: Vec<Weights> = (0..DRAFTS).into_par_iter().map(draft).collect();
+    let all: Vec<&Vec<LabelledSentence>> = articles.iter().collect();
+    let (ranker, tagger) = rayon::join(|| ranker(&drafts, &|_| true), || train_tagger(gazetteer, &all, &labels));
     Learnt { labels, tagger, ranker }
 }
 
