@@ -44,6 +44,7 @@ pub(super) struct Blocks {
 struct Shape {
     /// Words of a block.
     width: usize,
+    /// Features of a block.
     n_places: usize,
     /// Words of a record.
     stride: usize,
@@ -58,10 +59,6 @@ pub(super) struct Table {
     n_homes: u64,
     /// How many top bits of a key choose its home.
     top_bits: u32,
-    /// Which of the compared words are checks, one bit each.
-    checks: u32,
-    /// Features of a block.
-    n_places: usize,
     /// Top bits, low bits and address of features that could be taken for another one; nearly always none.
     twins: Vec<(u64, u32, u32)>,
 }
@@ -83,7 +80,7 @@ impl Blocks {
         let words: &mut [u32] = bytemuck::cast_slice_mut(&mut memory);
         words.chunks_exact_mut(stride).skip(1).take(n_features).enumerate().for_each(|(i, words)| write(i, words));
         let shape = Shape { width: stride, n_places: 0, stride };
-        Self { memory, n_blocks: 0, shape }
+        Self { memory, n_blocks: 1 + n_features, shape }
     }
 
     /// Makes room for the homes of `n` features, of whose keys `top_bits` top bits (at most 32) are known; [`Self::fill`] comes next. Of all places the share
@@ -93,8 +90,7 @@ impl Blocks {
         let first = self.n_blocks;
         let n_homes = 1 + (n as f32 / (fill * self.shape.n_places as f32)) as usize;
         self.n_blocks += n_homes;
-        let checks = ((1 << self.shape.n_places) - 1) << 1;
-        Table { first, n_homes: n_homes as u64, top_bits, checks, n_places: self.shape.n_places, end: first, twins: Vec::new() }
+        Table { first, n_homes: n_homes as u64, top_bits, end: first, twins: Vec::new() }
     }
 
     /// Fills a table, all pieces at once. Piece i is what `push_piece(i, ..)` pushes: features in ascending order of their keys, the first of which has the
@@ -184,6 +180,15 @@ impl Blocks {
         (self.words()[block] & !MOVED_ON) as usize + (address - block - 1 - n_places) / stride
     }
 
+    /// The addresses of all features, of all tables.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = u32> {
+        let Shape { width, n_places, stride } = self.shape;
+        let keyless = if n_places == 0 { 1..self.n_blocks } else { 0..0 };
+        let places = (0..self.n_blocks).flat_map(move |block| (0..n_places).map(move |place| (block, place)));
+        let taken = places.filter(move |(block, place)| self.words()[block * width + 1 + place] != 0);
+        keyless.map(move |rank| (rank * stride) as u32).chain(taken.map(|(block, place)| self.address(block, place)))
+    }
+
     /// Calls `found` with the address of each key, [`NOTHING`] where the table has none, in order.
     #[inline(always)]
     pub(super) fn find_each(&self, table: &Table, keys: &[u64], mut found: impl FnMut(u32)) {
@@ -193,7 +198,7 @@ impl Blocks {
         }
         // Copies, which the compiler may keep in registers.
         let (lines, lines_of_block, stride) = (self.lines(), self.shape.width / LINE, self.shape.stride);
-        let (n_homes, first, shift, checks) = (table.n_homes, table.first, table.top_bits, table.checks);
+        let (n_homes, first, shift, checks) = (table.n_homes, table.first, table.top_bits, self.shape.checks());
         let before_records = (1 + self.shape.n_places).wrapping_sub(stride);
         for &key in keys {
             let number = (first + (((key >> (64 - shift)) * n_homes) >> shift) as usize) * lines_of_block;
@@ -223,7 +228,7 @@ impl Blocks {
         let mut block = table.home(table.top(key));
         loop {
             let line = &self.lines()[block * self.shape.width / LINE].0;
-            let equal = positions(line, check(key as u32)) & table.checks;
+            let equal = positions(line, check(key as u32)) & self.shape.checks();
             if equal != 0 {
                 return self.address(block, equal.trailing_zeros() as usize - 1);
             }
@@ -273,8 +278,9 @@ pub(super) struct Foresight {
 
 impl Foresight {
     /// Starts at the feature with these top bits.
-    pub(super) fn from(top: u64, table: &Table) -> Self {
-        Self { n_places: table.n_places, block: table.home(top) + LONGEST_RUN, place: table.n_places, next: 0 }
+    pub(super) fn from(top: u64, table: &Table, blocks: &Blocks) -> Self {
+        let n_places = blocks.shape.n_places;
+        Self { n_places, block: table.home(top) + LONGEST_RUN, place: n_places, next: 0 }
     }
 
     /// Goes on by one feature; whether it begins an empty block.
@@ -353,7 +359,7 @@ impl<'a> Filler<'a> {
     /// Whether a key with this home and this check would be taken for an earlier feature.
     #[inline(always)]
     fn has_twin(&mut self, home: usize, check: u32) -> bool {
-        let checks = self.table.checks;
+        let checks = self.shape.checks();
         (home..=self.block).any(|block| {
             let line = self.block_at(block).and_then(|words| words.first_chunk());
             line.is_some_and(|line| positions(line, check) & checks != 0)
@@ -377,6 +383,12 @@ impl<'a> Filler<'a> {
 }
 
 impl Shape {
+    /// Which of the compared words are checks, one bit each.
+    #[inline(always)]
+    fn checks(self) -> u32 {
+        ((1 << self.n_places) - 1) << 1
+    }
+
     #[inline(always)]
     fn write(self, block: &mut [u32], place: usize, number: u32, check: u32, record: &[u32]) {
         if place == 0 {
@@ -425,11 +437,11 @@ mod tests {
     }
 
     /// Where pieces of a table start: `n` of them about equally long, each at the first feature behind its due place that surely begins an empty block.
-    fn starts(table: &Table, keys: &[u64], n: usize) -> Vec<usize> {
+    fn starts(blocks: &Blocks, table: &Table, keys: &[u64], n: usize) -> Vec<usize> {
         let top = |i: usize| keys[i] >> (64 - table.top_bits);
         let mut starts: Vec<usize> = (0..keys.len().min(1)).collect();
         for due in (1..n).map(|i| i * keys.len() / n).filter(|&due| due > 0) {
-            let mut foresight = Foresight::from(top(due), table);
+            let mut foresight = Foresight::from(top(due), table, blocks);
             starts.extend((due..keys.len()).find(|&i| foresight.is_first(i as u32, top(i), table)));
         }
         starts.dedup();
@@ -456,7 +468,7 @@ mod tests {
             .into_iter()
             .map(|keys| {
                 let mut table = blocks.start_table(keys.len(), 0.7, top_bits);
-                let starts = starts(&table, keys, n_pieces);
+                let starts = starts(&blocks, &table, keys, n_pieces);
                 let tops: Vec<u64> = starts.iter().map(|&i| keys[i] >> (64 - top_bits)).collect();
                 let ends: Vec<usize> = starts.iter().copied().skip(1).chain([keys.len()]).collect();
                 let records = &records[first..];
@@ -468,13 +480,14 @@ mod tests {
                 (table, keys)
             })
             .collect();
-        let mut first = 0;
+        let (mut first, mut all) = (0, Vec::new());
         for (t, (table, keys)) in tables.iter().enumerate() {
             let (mut near, mut far) = (Vec::new(), Vec::new());
             blocks.find_each(table, keys, |address| near.push(address));
             blocks.find_each_far(table, keys, &mut Vec::new(), |address| far.push(address));
             assert_eq!(near, far);
             for (i, address) in (0..).zip(near) {
+                all.push(address);
                 let record = &records[first + i as usize];
                 assert_eq!(blocks.number(address), number(i) as usize);
                 assert_eq!(blocks.record(address, 0..stride), record);
@@ -486,6 +499,8 @@ mod tests {
             let strangers: Vec<u64> = keys.iter().map(|key| key ^ 2).filter(|key| !keys.contains(key)).collect();
             blocks.find_each(table, &strangers, |address| assert_eq!(address, NOTHING));
         }
+        all.sort_unstable();
+        assert!(blocks.addresses().is_sorted() && blocks.addresses().eq(all));
         blocks
     }
 
@@ -539,6 +554,7 @@ mod tests {
             let address = |rank: usize| ((rank + 1) * stride) as u32;
             assert!((0..100).all(|i| blocks.record(address(i), 0..stride) == records[i] && blocks.number(address(i)) == i));
             assert!(blocks.record(NOTHING, 0..stride).iter().all(|&word| word == 0));
+            assert!(blocks.addresses().eq((0..100).map(address)));
         }
     }
 

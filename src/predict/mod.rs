@@ -7,17 +7,21 @@
 //! alone and in any batch gives the same bits.
 
 mod blocks;
+mod explain;
 mod given;
+mod scratch;
 mod table;
 
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::calibrate::Judged;
 use crate::error::{Error, Result};
-use crate::features::{Analyzer, Counter, EncoderId, Extractor, NgramScratch, Passage, TfidfParams, WordCache, tf, weigh_block};
-use crate::model::{GivenView, GivenWeights, HeadMeta, HeadView, Model};
+use crate::features::{Analyzer, EncoderId, Extractor, Passage, TfidfParams, WordCache, tf, weigh_block};
+use crate::model::{HeadMeta, Model};
 use blocks::NOTHING;
+pub use explain::Contribution;
+use scratch::NewWord;
+pub use scratch::{Reading, Scratch, ScratchPool};
 use table::{FeatureTable, Found};
 
 /// Texts that are read together at most: enough look-ups to keep memory busy, and few enough that their buffers stay in the cache.
@@ -43,107 +47,6 @@ pub struct Predictor {
     scales: Vec<f32>,
     /// Position in an encoder's vector and address of each value that the model knows.
     dense: Vec<(usize, u32)>,
-}
-
-/// The buffers of one thread; made by [`Predictor::scratch`].
-#[derive(Debug, Default)]
-pub struct Scratch {
-    ngrams: NgramScratch,
-    keys: Vec<u64>,
-    found: Found,
-    /// Addresses of the n-grams of the texts, in their order, repetitions included, and their idfs.
-    addresses: Vec<u32>,
-    idfs: Vec<f32>,
-    /// End of each text in `addresses` and in `ranges`.
-    ends: Vec<usize>,
-    word_ends: Vec<usize>,
-    /// With the idf of each feature.
-    counter: Counter<u32, f32>,
-    /// Per block of character n-grams.
-    words: Vec<Option<WordCache>>,
-    /// Where the cache has the features of each word of the texts.
-    ranges: Vec<Range<u32>>,
-    new_words: Vec<NewWord>,
-    /// What was read of one text, which answers are about.
-    reading: Reading,
-}
-
-/// A word of the texts that the cache does not have.
-#[derive(Debug, Clone, Copy)]
-struct NewWord {
-    /// Its position among all words.
-    at: usize,
-    packed: Option<[u64; 2]>,
-    /// End of its keys.
-    end: usize,
-}
-
-/// What was read of one text, to be answered about later.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// Addresses of the known features of the text with their values before their block's norm, block by block.
-    hits: Vec<(u32, f32)>,
-    /// Where the hits of each block end, and the factor that brings them to its norm.
-    blocks: Vec<(usize, f32)>,
-    /// For each hit what its record tells of the weights that depend on what is given.
-    told: Vec<u32>,
-    /// Shared scores of all heads, without intercepts.
-    shared: Vec<f32>,
-    /// Distinct known n-grams: of words, where the model counts words.
-    n_known: usize,
-}
-
-impl Reading {
-    fn start(&mut self, n_lanes: usize) {
-        self.hits.clear();
-        self.told.clear();
-        self.blocks.clear();
-        self.shared.clear();
-        self.shared.resize(n_lanes, 0.0);
-        self.n_known = 0;
-    }
-
-    /// Addresses of the known features with their values.
-    fn values(&self) -> impl Iterator<Item = (u32, f32)> {
-        let mut start = 0;
-        self.blocks.iter().flat_map(move |&(end, scale)| {
-            let hits = &self.hits[start..end];
-            start = end;
-            hits.iter().map(move |&(address, value)| (address, value * scale))
-        })
-    }
-}
-
-impl Scratch {
-    /// Exchanges what answers are about for another reading, in constant time.
-    pub fn exchange(&mut self, reading: &mut Reading) {
-        std::mem::swap(&mut self.reading, reading);
-    }
-}
-
-/// Scratches that are not in use: work that is cut into pieces keeps what a scratch has learnt of the words, whichever thread takes the next piece.
-#[derive(Debug)]
-pub struct ScratchPool<'a> {
-    predictor: &'a Predictor,
-    idle: Mutex<Vec<Scratch>>,
-}
-
-impl<'a> ScratchPool<'a> {
-    /// No scratch yet; there will be as many as threads.
-    pub fn new(predictor: &'a Predictor) -> Self {
-        Self { predictor, idle: Mutex::new(Vec::new()) }
-    }
-
-    /// Lends a scratch to `work`.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        // A panic elsewhere leaves a list of scratches that are as good as any.
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let scratch = idle().pop();
-        let mut scratch = scratch.unwrap_or_else(|| self.predictor.scratch());
-        let result = work(&mut scratch);
-        idle().push(scratch);
-        result
-    }
 }
 
 /// Why no label is given.
@@ -187,17 +90,6 @@ impl Answer {
     pub fn probability(&self) -> f64 {
         self.probabilities[self.class]
     }
-}
-
-/// One n-gram's part in a score.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Contribution {
-    /// The n-gram; where the model holds no names, its number.
-    pub ngram: String,
-    /// Value in the text, after idf and norm.
-    pub value: f64,
-    /// Weight times value, for the class asked about.
-    pub contribution: f64,
 }
 
 impl Predictor {
@@ -492,80 +384,6 @@ impl Predictor {
                 .found(format!("{name:?}"))
         })
     }
-
-    /// Each known n-gram's part in the score of `class`, and that of an encoder's vector as a whole, largest first, with the intercept as the last entry;
-    /// they add up to the score.
-    pub fn explain(&self, head: usize, given: Option<usize>, class: usize, scratch: &Scratch) -> Vec<Contribution> {
-        let meta = self.head(head);
-        let view = self.model.head(head);
-        let (output, sign) = output_of(class, meta);
-        let hits: Vec<(usize, f32)> = scratch.reading.values().map(|(i, value)| (self.table.in_model(i), value)).collect();
-        let is_dense = |hit: &(usize, f32)| self.is_dense(hit.0);
-        let mut parts: Vec<Contribution> = hits
-            .iter()
-            .filter(|hit| !is_dense(hit))
-            .map(|&(i, value)| {
-                let weight = sign * self.weight(head, given, output, i, view);
-                let ngram = self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
-                Contribution { ngram, value: f64::from(value), contribution: f64::from(value) * weight }
-            })
-            .collect();
-        if let Some(encoder) = self.encoder() {
-            // Single values of a vector mean nothing to people.
-            let values = hits.iter().filter(|hit| is_dense(hit));
-            let part = |&(i, value): &(usize, f32)| f64::from(value) * sign * self.weight(head, given, output, i, view);
-            parts.push(Contribution {
-                ngram: format!("(encoder {})", encoder.name),
-                value: values.clone().map(|hit| f64::from(hit.1).powi(2)).sum::<f64>().sqrt(),
-                contribution: values.map(part).sum(),
-            });
-        }
-        parts.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()).then_with(|| a.ngram.cmp(&b.ngram)));
-        let n = meta.n_outputs;
-        let bias = view.bias[output] + given.map_or(0.0, |g| view.bias[(1 + g) * n + output]);
-        parts.push(Contribution { ngram: "(intercept)".to_owned(), value: 1.0, contribution: sign * bias });
-        parts
-    }
-
-    /// Whether feature `i` is a value of an encoder's vector.
-    fn is_dense(&self, i: usize) -> bool {
-        let blocks = &self.model.meta().features.blocks;
-        blocks.get(self.model.block(i)).is_some_and(|b| b.analyzer == Analyzer::Encoder)
-    }
-
-    fn weight(&self, head: usize, given: Option<usize>, output: usize, feature: usize, view: HeadView<'_>) -> f64 {
-        let meta = self.head(head);
-        let scale = meta.weight_scales[output];
-        let shared = self.model.shared_weight(feature, self.lanes[head] + output, scale);
-        let pair = match (view.given, given) {
-            (Some(pairs), Some(g)) => {
-                find_pair(pairs, feature, g).map_or(0.0, |at| pair_weight(pairs, at * meta.n_outputs + output, scale))
-            }
-            _ => 0.0,
-        };
-        f64::from(shared) + f64::from(pair)
-    }
-
-    /// The features with the largest weights for `class` of a head, with their weights.
-    pub fn strongest(&self, head: usize, given: Option<usize>, class: usize, n: usize) -> Vec<(String, f64)> {
-        let meta = self.head(head);
-        let view = self.model.head(head);
-        let (output, sign) = output_of(class, meta);
-        let features = (0..self.model.meta().n_features).filter(|&i| !self.is_dense(i));
-        let mut weights: Vec<(f64, usize)> = features.map(|i| (sign * self.weight(head, given, output, i, view), i)).collect();
-        weights.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let name = |i: usize| self.model.name(i).map_or_else(|| format!("#{i}"), str::to_owned);
-        weights.into_iter().take(n).map(|(weight, i)| (name(i), weight)).collect()
-    }
-}
-
-/// Output and sign that speak for a class: with two classes and one output, the second class is the positive side.
-fn output_of(class: usize, meta: &HeadMeta) -> (usize, f64) {
-    match (meta.n_outputs, class) {
-        (1, 0) => (0, -1.0),
-        (1, _) => (0, 1.0),
-        _ => (class, 1.0),
-    }
 }
 
 /// One score per class from one decision value per output.
@@ -586,18 +404,4 @@ fn dense_features(extractor: &Extractor, table: &FeatureTable) -> Vec<(usize, u3
 
 fn tf_table(params: &TfidfParams) -> [f32; TF_TABLE] {
     std::array::from_fn(|count| tf(params, count as u32))
-}
-
-#[inline]
-fn find_pair(pairs: GivenView<'_>, feature: usize, given: usize) -> Option<usize> {
-    let (start, end) = (pairs.starts[feature] as usize, pairs.starts[feature + 1] as usize);
-    pairs.ids[start..end].iter().position(|&id| usize::from(id) == given).map(|at| start + at)
-}
-
-#[inline]
-fn pair_weight(pairs: GivenView<'_>, at: usize, scale: f32) -> f32 {
-    match pairs.weights {
-        GivenWeights::F32(weights) => weights[at],
-        GivenWeights::I16(weights) => f32::from(weights[at]) * scale,
-    }
 }

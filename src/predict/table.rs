@@ -101,7 +101,7 @@ impl FeatureTable {
         let mut records = Blocks::new(stride, n_features);
 
         let mut others = records.start_table(n_features - n_frequent, FILL.1, index.n_top_bits());
-        let firsts = firsts(index, n_features, &others, is_frequent);
+        let firsts = firsts(index, n_features, &records, &others, is_frequent);
         let starts: Vec<u64> = firsts.iter().map(|first| first.1).collect();
         let features = |i: usize| index.tops(firsts[i].0..firsts.get(i + 1).map_or(n_features, |next| next.0));
         let are_frequent: Vec<Vec<(usize, u64)>> = records.fill(&mut others, &starts, |i, filler| {
@@ -168,6 +168,11 @@ impl FeatureTable {
             }
             _ => number,
         }
+    }
+
+    /// The addresses of all features, in any order.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = u32> {
+        self.records.addresses()
     }
 
     /// Writes the address of the feature of each key, [`NOTHING`] where there is none, to `addresses`.
@@ -286,12 +291,13 @@ impl FeatureTable {
 fn firsts(
     index: IndexView<'_>,
     n_features: usize,
+    records: &Blocks,
     table: &Table,
     is_frequent: impl Fn(usize) -> bool + Sync,
 ) -> Vec<(usize, u64)> {
     let behind = |due: usize| {
         let mut others = index.tops(due..n_features).filter(|(i, _)| !is_frequent(*i)).peekable();
-        let mut foresight = Foresight::from(others.peek()?.1, table);
+        let mut foresight = Foresight::from(others.peek()?.1, table, records);
         others.find(|&(i, top)| foresight.is_first(i as u32, top, table))
     };
     let mut firsts: Vec<(usize, u64)> = index.tops(0..n_features.min(1)).collect();
