@@ -124,6 +124,7 @@ impl Model {
         for head in 0..model.meta.heads.len() {
             model.validate_head(head)?;
         }
+        crate::predict::check_size(&model)?;
         Ok(model)
     }
 

@@ -18,6 +18,9 @@ const LINE: usize = 16;
 const COMPARED: usize = 8;
 /// Least share of places that a table takes.
 pub(super) const LEAST_FILL: f32 = 0.4;
+/// A feature moves on by so many blocks at most; where there is no room even there, it is kept apart. Of keys that were hashed some move on by ten: only in a file from
+/// outside may thousands have one home, and each would be compared with all before it.
+const FARTHEST: usize = 128;
 /// A run of features that have moved on is taken to be this many blocks long at most where the places behind it are foretold.
 const LONGEST_RUN: usize = 16;
 /// Marks the head of a block from which features have moved on.
@@ -59,19 +62,22 @@ pub(super) struct Table {
     n_homes: u64,
     /// How many top bits of a key choose its home.
     top_bits: u32,
-    /// Top bits, low bits and address of features that could be taken for another one; nearly always none.
-    twins: Vec<(u64, u32, u32)>,
+    /// Top bits, low bits and address of features that could be taken for another one, or found no room near their home; nearly always none.
+    apart: Vec<(u64, u32, u32)>,
 }
 
 impl Blocks {
     /// No table yet, and [`NOTHING`]; for `n_features` at most, with records of `stride` words.
     pub(super) fn new(stride: usize, n_features: usize) -> Self {
-        let n_fitting = |words: usize| (words - 1) / (1 + stride);
-        let width = (1..).map(|n| n * LINE).find(|&words| n_fitting(words) >= 3).expect("there are larger blocks");
-        let shape = Shape { width, n_places: n_fitting(width).min(COMPARED - 1), stride };
-        // Room for homes and for a block of its own for every feature; what stays empty is never touched.
-        let n_blocks = (n_features as f32 / (LEAST_FILL * shape.n_places as f32)) as usize + n_features + 16;
-        Self { memory: zeros(n_blocks * width), n_blocks: 1, shape }
+        let shape = Shape::of_records(stride);
+        Self { memory: zeros(shape.n_blocks(n_features) * shape.width), n_blocks: 1, shape }
+    }
+
+    /// Words that [`Self::new`] takes, or [`Self::without_keys`]. Addresses reach 2³² of them.
+    pub(super) fn n_words(stride: usize, n_features: usize, has_keys: bool) -> u128 {
+        let shape = Shape::of_records(stride);
+        let (n, words) = if has_keys { (shape.n_blocks(n_features), shape.width) } else { (1 + n_features, stride) };
+        n as u128 * words as u128
     }
 
     /// Records without keys, each written by `write`. The address of a feature is one more than its number, times `stride`.
@@ -90,7 +96,7 @@ impl Blocks {
         let first = self.n_blocks;
         let n_homes = 1 + (n as f32 / (fill * self.shape.n_places as f32)) as usize;
         self.n_blocks += n_homes;
-        Table { first, n_homes: n_homes as u64, top_bits, end: first, twins: Vec::new() }
+        Table { first, n_homes: n_homes as u64, top_bits, end: first, apart: Vec::new() }
     }
 
     /// Fills a table, all pieces at once. Piece i is what `push_piece(i, ..)` pushes: features in ascending order of their keys, the first of which has the
@@ -125,17 +131,17 @@ impl Blocks {
             fillers = vec![filler];
         }
         let end = fillers.last().map_or(0, |last| last.block + 1);
-        let twins: Vec<Twin> = fillers.into_iter().flat_map(|filler| filler.twins).collect();
+        let apart: Vec<Apart> = fillers.into_iter().flat_map(|filler| filler.apart).collect();
         self.n_blocks = self.n_blocks.max(end);
-        for Twin { number, top, low, record } in twins {
+        for Apart { number, top, low, record } in apart {
             let block = self.n_blocks;
             self.n_blocks += 1;
             let words: &mut [u32] = bytemuck::cast_slice_mut(&mut self.memory);
             shape.write(&mut words[block * shape.width..][..shape.width], 0, number, check(low), &record);
-            table.twins.push((top, low, self.address(block, 0)));
+            table.apart.push((top, low, self.address(block, 0)));
         }
         // Of keys with the same top bits, those between them and the low ones decide the order, and are not kept.
-        table.twins.sort_unstable();
+        table.apart.sort_unstable();
         table.end = self.n_blocks;
         results
     }
@@ -192,8 +198,8 @@ impl Blocks {
     /// Calls `found` with the address of each key, [`NOTHING`] where the table has none, in order.
     #[inline(always)]
     pub(super) fn find_each(&self, table: &Table, keys: &[u64], mut found: impl FnMut(u32)) {
-        if !table.twins.is_empty() {
-            keys.iter().for_each(|&key| found(table.twin(key).unwrap_or_else(|| self.find_in(table, key))));
+        if !table.apart.is_empty() {
+            keys.iter().for_each(|&key| found(table.find_apart(key).unwrap_or_else(|| self.find_in(table, key))));
             return;
         }
         // Copies, which the compiler may keep in registers.
@@ -225,18 +231,18 @@ impl Blocks {
     /// The address of one key, be it in its home or in a later block.
     #[inline(never)]
     fn find_in(&self, table: &Table, key: u64) -> u32 {
-        let mut block = table.home(table.top(key));
-        loop {
+        let home = table.home(table.top(key));
+        for block in home..=home + FARTHEST {
             let line = &self.lines()[block * self.shape.width / LINE].0;
             let equal = positions(line, check(key as u32)) & self.shape.checks();
             if equal != 0 {
                 return self.address(block, equal.trailing_zeros() as usize - 1);
             }
             if line[0] < MOVED_ON {
-                return NOTHING;
+                break;
             }
-            block += 1;
         }
+        NOTHING
     }
 }
 
@@ -258,9 +264,9 @@ impl Table {
     }
 
     #[cold]
-    fn twin(&self, key: u64) -> Option<u32> {
-        let at = self.twins.binary_search_by_key(&(self.top(key), key as u32), |&(top, low, _)| (top, low)).ok()?;
-        Some(self.twins[at].2)
+    fn find_apart(&self, key: u64) -> Option<u32> {
+        let at = self.apart.binary_search_by_key(&(self.top(key), key as u32), |&(top, low, _)| (top, low)).ok()?;
+        Some(self.apart[at].2)
     }
 }
 
@@ -296,9 +302,9 @@ impl Foresight {
     }
 }
 
-/// A feature that could be taken for an earlier one.
+/// A feature that has no place near its home.
 #[derive(Debug)]
-struct Twin {
+struct Apart {
     number: u32,
     top: u64,
     low: u32,
@@ -317,14 +323,14 @@ pub(super) struct Filler<'a> {
     block: usize,
     place: usize,
     next: u32,
-    twins: Vec<Twin>,
+    apart: Vec<Apart>,
     /// There was no room for all.
     is_full: bool,
 }
 
 impl<'a> Filler<'a> {
     fn new(table: &'a Table, shape: Shape, words: &'a mut [u32], first: usize) -> Self {
-        Self { table, shape, words, first, block: first, place: 0, next: 0, twins: Vec::new(), is_full: false }
+        Self { table, shape, words, first, block: first, place: 0, next: 0, apart: Vec::new(), is_full: false }
     }
 
     /// Adds the next feature in ascending order of keys: its number, the top bits of its key, the low 32, and its record.
@@ -343,8 +349,9 @@ impl<'a> Filler<'a> {
             // The numbers of a block have no gap.
             self.place = self.shape.n_places;
         }
-        if self.has_twin(home, check(low)) {
-            self.twins.push(Twin { number, top, low, record: record.to_vec() });
+        let is_far = self.block + usize::from(self.place == self.shape.n_places) - home > FARTHEST;
+        if is_far || self.has_twin(home, check(low)) {
+            self.apart.push(Apart { number, top, low, record: record.to_vec() });
         } else {
             self.put(number, check(low), record);
         }
@@ -383,6 +390,18 @@ impl<'a> Filler<'a> {
 }
 
 impl Shape {
+    /// The smallest blocks with room for three records or more.
+    fn of_records(stride: usize) -> Self {
+        let n_fitting = |words: usize| (words - 1) / (1 + stride);
+        let width = (1 + 3 * (1 + stride)).next_multiple_of(LINE);
+        Self { width, n_places: n_fitting(width).min(COMPARED - 1), stride }
+    }
+
+    /// Room for homes and for a block of its own for every feature; what stays empty is never touched.
+    fn n_blocks(self, n_features: usize) -> usize {
+        (n_features as f32 / (LEAST_FILL * self.n_places as f32)) as usize + n_features + 16
+    }
+
     /// Which of the compared words are checks, one bit each.
     #[inline(always)]
     fn checks(self) -> u32 {
@@ -521,6 +540,23 @@ mod tests {
         check_tables([&keys, &[]], 32, 2);
         let last: Vec<u64> = (0..40).map(|i| u64::MAX - (40 - i) * 4).collect();
         check_tables([&last, &last], 32, 4);
+    }
+
+    #[test]
+    fn features_that_crowd_one_home_are_kept_apart() {
+        let keys: Vec<u64> = (0..20_000).map(|i| 5 << 40 | i << 2).collect();
+        let mut blocks = Blocks::new(2, keys.len());
+        let mut table = blocks.start_table(keys.len(), 0.7, 32);
+        blocks.fill(&mut table, &[5 << 8], |_, filler| {
+            (0..).zip(&keys).for_each(|(i, &key)| filler.push(i, key >> 32, key as u32, &[i, 7]));
+        });
+        assert_eq!(table.apart.len(), keys.len() - (1 + FARTHEST) * blocks.shape.n_places);
+        let mut n = 0;
+        blocks.find_each(&table, &keys, |address| {
+            assert_eq!(blocks.record(address, 0..2), [n, 7]);
+            n += 1;
+        });
+        blocks.find_each(&table, &[5 << 40 | 2, 5 << 40 | 80_000], |address| assert_eq!(address, NOTHING));
     }
 
     #[test]

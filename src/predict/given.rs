@@ -29,8 +29,8 @@ pub(super) struct Pairs {
 impl Pairs {
     /// Pairs of which records tell from word `first` on.
     pub(super) fn new(view: GivenView<'_>, n_outputs: usize, n_given: usize, first: usize) -> Self {
-        let is_f32 = matches!(view.weights, GivenWeights::F32(_));
-        let stride = if is_f32 { n_outputs } else { n_outputs.div_ceil(2) };
+        let is_f32 = is_f32(view);
+        let stride = pair_stride(is_f32, n_outputs);
         let mut words = vec![0; view.ids.len() * stride];
         match view.weights {
             GivenWeights::F32(all) => words.copy_from_slice(bytemuck::cast_slice(all)),
@@ -40,7 +40,7 @@ impl Pairs {
                 }
             }
         }
-        Self { words, stride, n_outputs, is_f32, first, n_telling: 1 + n_given.div_ceil(BITS) }
+        Self { words, stride, n_outputs, is_f32, first, n_telling: n_telling(n_given) }
     }
 
     /// The word of a record behind those that tell of these pairs.
@@ -103,6 +103,24 @@ impl Pairs {
             }
         }
     }
+}
+
+/// Words in which a record tells of the pairs of a head.
+pub(super) fn n_telling(n_given: usize) -> usize {
+    1 + n_given.div_ceil(BITS)
+}
+
+/// Words of all pairs of a head. A record can tell of 2³² of them.
+pub(super) fn n_words(view: GivenView<'_>, n_outputs: usize) -> u128 {
+    view.ids.len() as u128 * pair_stride(is_f32(view), n_outputs) as u128
+}
+
+fn is_f32(view: GivenView<'_>) -> bool {
+    matches!(view.weights, GivenWeights::F32(_))
+}
+
+fn pair_stride(is_f32: bool, n_outputs: usize) -> usize {
+    if is_f32 { n_outputs } else { n_outputs.div_ceil(2) }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use blocks::NOTHING;
 pub use explain::Contribution;
 use scratch::NewWord;
 pub use scratch::{Reading, Scratch, ScratchPool};
+pub(crate) use table::check_size;
 use table::{FeatureTable, Found};
 
 /// Texts that are read together at most: enough look-ups to keep memory busy, and few enough that their buffers stay in the cache.

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::blocks::{Blocks, Filler, Foresight, LEAST_FILL, NOTHING, Table};
-use super::given::Pairs;
+use super::given::{Pairs, n_telling, n_words};
+use crate::error::{Error, Result};
 use crate::features::index::IndexView;
 use crate::model::{Model, RECORD_IDF, WeightKind};
 
@@ -11,6 +12,9 @@ use crate::model::{Model, RECORD_IDF, WeightKind};
 const N_FREQUENT: usize = 10 << 10;
 /// Shares of the places taken among these, and among the others, which are many.
 const FILL: (f32, f32) = (LEAST_FILL, 0.6);
+/// Frequent features are a table of their own where they are one in so many at most. They leave gaps among the others, whose numbers must follow each other within a
+/// block: were there more, the others would not find room near their homes.
+const LEAST_PER_FREQUENT: usize = 6;
 /// An idf is told from others by so many of its top bits when the most frequent features are chosen: two decimal digits.
 const IDF_BITS: u32 = 16;
 /// An idf is 1 at least, and below 16 for as many texts as there may be.
@@ -286,6 +290,31 @@ impl FeatureTable {
     }
 }
 
+/// Checks that the addresses of 32 bits reach the weights of a model.
+///
+/// # Errors
+///
+/// If the tables of prediction could take more than 2³² words.
+pub(crate) fn check_size(model: &Model) -> Result<()> {
+    let meta = model.meta();
+    let with_given = || meta.heads.iter().enumerate().filter_map(|(h, head)| Some((head, model.head(h).given?)));
+    let told: usize = with_given().map(|(head, _)| n_telling(head.given_labels.len())).sum();
+    let is_hashed = meta.features.hash_bits.is_some();
+    check_n_words(Blocks::n_words(meta.stride - RECORD_IDF + told, meta.n_features, !is_hashed), is_hashed)?;
+    with_given().try_for_each(|(head, pairs)| check_n_words(n_words(pairs, head.n_outputs), is_hashed))
+}
+
+fn check_n_words(n_words: u128, is_hashed: bool) -> Result<()> {
+    const MOST: u128 = 1 << 32;
+    if n_words <= MOST {
+        return Ok(());
+    }
+    Err(Error::model("the model is too large for prediction")
+        .expected(format!("at most {MOST} weights in its tables"))
+        .found(format!("up to {n_words}"))
+        .help(if is_hashed { "train it with fewer --hash-bits" } else { "train it with --min-df or --max-features" }))
+}
+
 /// Where the pieces start by which the table of those features that are not frequent is filled: feature and top bits of its key. They depend on the
 /// features alone.
 fn firsts(
@@ -333,10 +362,10 @@ fn most_frequent(stored: &[u32], stride: usize) -> (usize, usize) {
     };
     let none = || vec![0; N_RARITIES];
     let histogram = stored.par_chunks(stride * PIECE * 8).fold(none, count).reduce(none, add);
-    let mut n = 0;
+    let (n_features, mut n) = (stored.len() / stride, 0);
     for (rarity, n_here) in histogram.into_iter().enumerate() {
         if n + n_here > N_FREQUENT {
-            return (rarity, n);
+            return if n * LEAST_PER_FREQUENT > n_features { (0, 0) } else { (rarity, n) };
         }
         n += n_here;
     }
@@ -354,5 +383,34 @@ fn add_weighed(parts: &mut [f32], weights: &[u32], value: f32) {
 fn add_scaled(parts: &mut [f32], weights: &[i16], value: f32) {
     for (part, &weight) in parts.iter_mut().zip(weights) {
         *part += value * f32::from(weight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_beyond_the_reach_of_addresses_is_refused() {
+        let hashed = |stride| check_n_words(Blocks::n_words(stride, 1 << 28, false), true);
+        assert!(hashed(15).is_ok());
+        // The record of the feature that there is not comes first.
+        let error = hashed(16).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Model);
+        assert!(error.to_string().contains("found up to 4294967312; train it with fewer --hash-bits"), "{error}");
+        let with_keys = |n_features| check_n_words(Blocks::n_words(2, n_features, true), false);
+        assert!(with_keys(100_000_000).is_ok());
+        assert!(with_keys(300_000_000).unwrap_err().to_string().contains("--min-df"));
+    }
+
+    #[test]
+    fn frequent_features_are_apart_only_among_many_others() {
+        let records = |n: usize| -> Vec<u32> {
+            let idf = |i: usize| if i < 5000 { 2.0_f32 } else { 8.0 };
+            (0..n).flat_map(|i| [0, idf(i).to_bits(), 0]).collect()
+        };
+        assert_eq!(most_frequent(&records(9000), 3), (N_RARITIES, 9000));
+        assert_eq!(most_frequent(&records(20_000), 3), (0, 0));
+        assert_eq!(most_frequent(&records(40_000), 3).1, 5000);
     }
 }
