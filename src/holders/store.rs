@@ -119,8 +119,9 @@ pub(crate) fn read(model: &Model) -> Result<HolderWeights> {
     }
     let (lanes, _) = model.lanes();
     let (mut tag, mut rank) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    let names = model.names()?;
     for i in 0..meta.n_features {
-        let name = model.name(i).ok_or_else(|| Error::model("the model of holders has no names").help("train it again"))?;
+        let name = names.get(i).ok_or_else(|| Error::model("the model of holders has no names").help("train it again"))?;
         for (prefix, head, part) in [(TAG, 0, &mut tag), (RANK, 1, &mut rank)] {
             if let Some(fact) = name.strip_prefix(prefix) {
                 let scales = &meta.heads[head].weight_scales;

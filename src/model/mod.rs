@@ -24,6 +24,7 @@ mod file;
 mod map;
 mod meta;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -70,6 +71,20 @@ pub(crate) struct GivenView<'a> {
 pub(crate) enum GivenWeights<'a> {
     F32(&'a [f32]),
     I16(&'a [i16]),
+}
+
+/// The n-grams of a model, made by [`Model::names`].
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    text: &'a str,
+    ends: &'a [u32],
+}
+
+impl<'a> Names<'a> {
+    /// The n-gram of feature `i`, where names are stored; O(1).
+    pub fn get(&self, i: usize) -> Option<&'a str> {
+        self.text.get(bounds(self.ends, i)?)
+    }
 }
 
 impl Model {
@@ -155,12 +170,26 @@ impl Model {
         &self.meta
     }
 
-    /// The n-gram of feature `i`, where names are stored.
+    /// The n-gram of feature `i`, where names are stored. For many features [`Self::names`] takes less time.
     pub fn name(&self, i: usize) -> Option<&str> {
-        let ends: &[u32] = self.layout.name_ends.cast(self.as_bytes());
-        let start = if i == 0 { 0 } else { *ends.get(i - 1)? as usize };
-        let names = self.layout.names.bytes(self.as_bytes());
-        std::str::from_utf8(names.get(start..*ends.get(i)? as usize)?).ok()
+        let (names, ends) = self.stored_names();
+        std::str::from_utf8(names.get(bounds(ends, i)?)?).ok()
+    }
+
+    /// The n-grams of all features, checked once; O(bytes).
+    ///
+    /// # Errors
+    ///
+    /// If they are not UTF-8.
+    pub fn names(&self) -> Result<Names<'_>> {
+        let (names, ends) = self.stored_names();
+        let text = std::str::from_utf8(names)
+            .map_err(|e| Error::model("the n-grams are not UTF-8").caused_by(e).help("copy the file again, or train it again"))?;
+        Ok(Names { text, ends })
+    }
+
+    fn stored_names(&self) -> (&[u8], &[u32]) {
+        (self.layout.names.bytes(self.as_bytes()), self.layout.name_ends.cast(self.as_bytes()))
     }
 
     /// Feature block of feature `i`; 0 for hashed features.
@@ -250,6 +279,12 @@ impl Model {
     }
 }
 
+/// Where name `i` stands among the letters of all names.
+fn bounds(ends: &[u32], i: usize) -> Option<Range<usize>> {
+    let start = if i == 0 { 0 } else { *ends.get(i - 1)? as usize };
+    Some(start..*ends.get(i)? as usize)
+}
+
 /// First lane of each head, and the number of lanes in all.
 fn lanes(n_outputs: &[usize]) -> (Vec<usize>, usize) {
     let mut next = 0;
@@ -263,3 +298,23 @@ struct Aligned<T: ?Sized>(T);
 
 static BUILTIN: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/diplomacy.stance"));
 static BUILTIN_HOLDERS: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/diplomacy.holders"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_are_those_that_are_asked_for_one_by_one() {
+        let model = Model::builtin();
+        let names = model.names().unwrap();
+        let n = model.meta().n_features;
+        assert!((0..n).all(|i| names.get(i).is_some_and(|name| Some(name) == model.name(i))));
+        assert_eq!((names.get(n), model.name(n)), (None, None));
+    }
+
+    #[test]
+    fn names_from_outside_may_have_any_bounds() {
+        let names = Names { text: "aé", ends: &[1, 2, 0, 9] };
+        assert_eq!([0, 1, 2, 3, 4].map(|i| names.get(i)), [Some("a"), None, None, None, None]);
+    }
+}
