@@ -302,11 +302,11 @@ impl Classifier {
             if let Some((finder, read)) = &mut read
                 && Some(topic) != self.none_topic()
             {
-                let topic = &self.topics()[topic];
-                let (holder, mode) = finder.find(read, topic, &self.stances()[stance.class], state);
+                let (topic, stance) = (&self.topics()[topic], &self.stances()[stance.class]);
+                let (holder, mode) = finder.find(read, topic, stance, state);
                 statement.mode = Some(mode);
                 if let Some(holder) = holder {
-                    partner = finder.find_partner(read, &holder, topic, state);
+                    partner = finder.find_partner(read, &holder, topic, stance, state);
                     self.set_holder(&mut statement, holder, part);
                 }
             }

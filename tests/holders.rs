@@ -50,7 +50,7 @@ fn found(case: &Case<'_>, finder: &HolderFinder) -> (Vec<String>, Option<String>
         let mut part = finder.read(&case.sentence[start..end], offset + start, is_headline, &mut article);
         let (holder, _) = finder.find(&mut part, case.topic, case.stance, &mut article);
         if let Some(holder) = holder {
-            let partner = finder.find_partner(&mut part, &holder, case.topic, &mut article);
+            let partner = finder.find_partner(&mut part, &holder, case.topic, case.stance, &mut article);
             via = via.or(holder.via);
             holders.push(holder.name);
             holders.extend(partner.map(|p| p.name));

@@ -123,6 +123,8 @@ pub(crate) struct Reading {
     pub(crate) span: Bytes,
     /// Set of [`Home`], for a body of that state.
     pub(crate) homes: u8,
+    /// Bytes of the sentence that are the name, where it stands there as a part of the phrase or around it.
+    pub(crate) part: Option<Bytes>,
 }
 
 /// What a state is to the article, of which a body may be; a bit of a set.
@@ -188,6 +190,14 @@ struct Known {
     name: NameId,
 }
 
+/// Who took which stance on which topic: keys of the two.
+#[derive(Debug, Clone)]
+struct Stand {
+    name: NameId,
+    topic: u64,
+    stance: u64,
+}
+
 /// Where the parties of a phrase are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -222,6 +232,7 @@ pub struct Article {
     /// Statements so far without a holder.
     n_unheld: usize,
     is_last_unheld: bool,
+    stands: Vec<Stand>,
     /// For names that are put together, and words in lower case.
     buffer: String,
     /// Memory of sentences that are done with.
@@ -266,6 +277,7 @@ impl Article {
         self.holders.clear();
         self.n_unheld = 0;
         self.is_last_unheld = false;
+        self.stands.clear();
     }
 
     /// The number of a name.
@@ -329,11 +341,6 @@ impl Article {
         self.ahead.introduction(tokens[surname].word())?.office
     }
 
-    /// How often a party was named.
-    pub(crate) fn count(&self, name: NameId) -> usize {
-        self.parties.iter().find(|p| p.name == name).map_or(0, |p| p.count)
-    }
-
     /// Keeps a chosen holder, and for whom its phrase stood.
     pub(crate) fn keep_holder(&mut self, (name, span): Named, mention: Option<(&Mention, Place<'_>)>) {
         self.holders.push((name, span));
@@ -345,6 +352,17 @@ impl Article {
         if mention.kind == MentionKind::Office || mention.kind == MentionKind::Described {
             self.keep_known(&place.text[mention.text.0..mention.text.1].to_lowercase(), name);
         }
+    }
+
+    /// Keeps the stance that a holder takes.
+    pub(crate) fn keep_stand(&mut self, name: NameId, topic: Word<'_>, stance: Word<'_>) {
+        self.stands.push(Stand { name, topic: topic.key(), stance: stance.key() });
+    }
+
+    /// Whether the last stance of a party on a topic was this one; none where it took none.
+    pub(crate) fn stands(&self, name: NameId, topic: Word<'_>, stance: Word<'_>) -> Option<bool> {
+        let is_of = |s: &&Stand| s.topic == topic.key() && self.names.is_same(s.name, name);
+        self.stands.iter().rev().find(is_of).map(|s| s.stance == stance.key())
     }
 
     /// Keeps that the offices with a name which a sentence mentions beside its holder speak for that holder: "Pakistan would welcome it, a Foreign Office
@@ -434,14 +452,14 @@ impl Article {
         for (part, how) in [(mention.body, How::Part), (mention.person, How::Person)] {
             if let Some((start, end)) = part {
                 let name = self.names.id(&place.text[start..end]);
-                readings.add(name, how, None, &self.names);
+                readings.add_part(name, how, (start, end), &self.names);
             }
         }
         let whole = text.split([',', ';']).next().unwrap_or_default();
         let whole = whole.split(" who ").next().unwrap_or_default().trim();
         if !whole.is_empty() {
             let name = self.names.id(whole);
-            readings.add(name, How::Whole, None, &self.names);
+            readings.add_part(name, How::Whole, (mention.text.0, mention.text.0 + whole.len()), &self.names);
         }
     }
 
@@ -466,7 +484,7 @@ impl Article {
         for (how, bounds) in other_bounds(mention, place) {
             let Some((start, end)) = bounds else { continue };
             let name = self.names.id(&place.text[start..end]);
-            readings.add(name, how, None, &self.names);
+            readings.add_part(name, how, (start, end), &self.names);
         }
     }
 
@@ -615,19 +633,24 @@ struct Readings<'l> {
 
 impl Readings<'_> {
     /// Adds a party, or one more way to it; `span` is where it is named if not here.
-    fn add(&mut self, name: NameId, how: How, span: Option<Bytes>, names: &Names) {
-        let bit = 1 << how as u32;
-        match self.list[self.first..].iter_mut().find(|r| names.is_same(r.name, name)) {
-            Some(reading) => reading.hows |= bit,
-            None => self.list.push(Reading { name, hows: bit, span: span.unwrap_or(self.here), homes: 0 }),
+    fn add(&mut self, name: NameId, how: How, span: Option<Bytes>, names: &Names) -> &mut Reading {
+        let known = self.list[self.first..].iter().position(|r| names.is_same(r.name, name));
+        let at = known.map_or(self.list.len(), |at| self.first + at);
+        if at == self.list.len() {
+            self.list.push(Reading { name, hows: 0, span: span.unwrap_or(self.here), homes: 0, part: None });
         }
+        let reading = &mut self.list[at];
+        reading.hows |= 1 << how as u32;
+        reading
+    }
+
+    /// Adds a party whose name is those bytes of the sentence.
+    fn add_part(&mut self, name: NameId, how: How, part: Bytes, names: &Names) {
+        self.add(name, how, None, names).part.get_or_insert(part);
     }
 
     /// Adds a body of a state.
     fn add_body(&mut self, name: NameId, homes: u8, names: &Names) {
-        self.add(name, How::StateBody, None, names);
-        if let Some(reading) = self.list[self.first..].iter_mut().find(|r| names.is_same(r.name, name)) {
-            reading.homes |= homes;
-        }
+        self.add(name, How::StateBody, None, names).homes |= homes;
     }
 }

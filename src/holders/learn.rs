@@ -141,13 +141,14 @@ fn add_choices(
             match draft {
                 Some(ranker) => {
                     let candidate = sentence.best(&article, (topic, stance), &names, ranker);
-                    sentence.keep(candidate, &mut article);
+                    sentence.keep(candidate, (topic, stance), &mut article);
                 }
                 None if gold.name.is_empty() => article.keep_unheld(),
                 None => {
                     let span = gold.span.map_or((offset, offset), |(s, e)| (offset + s, offset + e));
                     let name = article.name_id(&gold.name);
                     article.keep_holder((name, span), mention);
+                    article.keep_stand(name, topic, stance);
                 }
             }
         }

@@ -177,7 +177,7 @@ impl HolderFinder {
         let taken = sentence.taken_on(topic);
         let candidate = sentence.best(article, (topic, stance), &taken, &self.weights.ranker);
         let mode = sentence.view(article, topic, stance, &taken).mode(candidate, &self.weights.ranker);
-        self.take(sentence, candidate, topic, article).map_or((None, mode), |holder| (Some(holder), mode))
+        self.take(sentence, candidate, (topic, stance), article).map_or((None, mode), |holder| (Some(holder), mode))
     }
 
     /// The other party of a holder that is one of two: "India and Pakistan agreed", "both sides".
@@ -186,14 +186,15 @@ impl HolderFinder {
         sentence: &mut Sentence<'_>,
         holder: &Holder,
         topic: &str,
+        stance: &str,
         article: &mut Article,
     ) -> Option<Holder> {
-        let topic = Word::new(topic);
+        let (topic, stance) = (Word::new(topic), Word::new(stance));
         let (m, r) = sentence.partner(holder, article)?;
         if sentence.taken_on(topic).contains(&sentence.readings_of(m)[r].name) {
             return None;
         }
-        self.take(sentence, Candidate::Phrase(m, r), topic, article)
+        self.take(sentence, Candidate::Phrase(m, r), (topic, stance), article)
     }
 
     /// Parts of a sentence that are read apart, each with a party and a verb of its own: "India demanded it; Pakistan refused". Bytes of the sentence.
@@ -202,8 +203,14 @@ impl HolderFinder {
     }
 
     /// Makes a candidate the holder of a statement.
-    fn take(&self, sentence: &mut Sentence<'_>, candidate: Candidate, topic: Word<'_>, article: &mut Article) -> Option<Holder> {
-        let (name, span) = sentence.keep(candidate, article)?;
+    fn take(
+        &self,
+        sentence: &mut Sentence<'_>,
+        candidate: Candidate,
+        (topic, stance): (Word<'_>, Word<'_>),
+        article: &mut Article,
+    ) -> Option<Holder> {
+        let (name, span) = sentence.keep(candidate, (topic, stance), article)?;
         let via = sentence.via(candidate, name).map(|via| article.names().text(via).to_owned());
         sentence.taken.push((topic.key(), name));
         Some(Holder { name: names::tidy(article.names().text(name)).to_owned(), span, via })
@@ -283,7 +290,7 @@ impl Sentence<'_> {
     }
 
     /// Tells the article the holder of a statement.
-    fn keep(&self, candidate: Candidate, article: &mut Article) -> Option<Named> {
+    fn keep(&self, candidate: Candidate, (topic, stance): (Word<'_>, Word<'_>), article: &mut Article) -> Option<Named> {
         let ((name, span), mention) = match candidate {
             Candidate::Phrase(m, r) => {
                 let reading = &self.readings_of(m)[r];
@@ -296,6 +303,7 @@ impl Sentence<'_> {
             }
         };
         article.keep_holder((name, span), mention);
+        article.keep_stand(name, topic, stance);
         article.keep_offices(name, &self.mentions, self.place());
         Some((name, span))
     }

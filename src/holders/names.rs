@@ -23,8 +23,8 @@ struct Name {
     /// Equal for names that [`same_name`] joins.
     plain: u64,
     n_words: usize,
-    /// First and last word: bytes of [`Names::lower`], and keys.
-    ends: [((usize, usize), u64); 2],
+    /// First word: bytes of [`Names::lower`], and its key.
+    first_word: ((usize, usize), u64),
 }
 
 impl Names {
@@ -47,13 +47,12 @@ impl Names {
         let start = self.lower.len();
         push_lower(tidy(text), &mut self.lower);
         let lower = &self.lower[start..];
-        let first = (start, start + lower.find(' ').unwrap_or(lower.len()));
-        let last = (start + lower.rfind(' ').map_or(0, |at| at + 1), self.lower.len());
-        let ends = [first, last].map(|(start, end)| ((start, end), Word::new(&self.lower[start..end]).key()));
+        let n = lower.find(' ').unwrap_or(lower.len());
+        let first_word = ((start, start + n), Word::new(&lower[..n]).key());
         let from = self.text.len();
         self.text.push_str(text);
         let n_words = text.bytes().filter(|b| *b == b' ').count() + 1;
-        self.list.push(Name { text: (from, self.text.len()), plain, n_words, ends });
+        self.list.push(Name { text: (from, self.text.len()), plain, n_words, first_word });
         self.ids.insert(key, id);
         id
     }
@@ -69,9 +68,10 @@ impl Names {
         a == b || self.list[a.0 as usize].plain == self.list[b.0 as usize].plain
     }
 
-    /// First and last word of a name.
-    pub(crate) fn ends(&self, id: NameId) -> [Word<'_>; 2] {
-        self.list[id.0 as usize].ends.map(|((start, end), key)| Word::known(key, &self.lower[start..end]))
+    /// First word of a name, in lower case.
+    pub(crate) fn first_word(&self, id: NameId) -> Word<'_> {
+        let ((start, end), key) = self.list[id.0 as usize].first_word;
+        Word::known(key, &self.lower[start..end])
     }
 
     /// Words of a name.

@@ -5,9 +5,10 @@
 
 use crate::holders::article::{Article, HOMES, HOWS, How};
 use crate::holders::gazetteer::{NameForm, Office, VerbKind};
-use crate::holders::mentions::{Mention, MentionKind};
+use crate::holders::mentions::{Bytes, Mention, MentionKind};
 use crate::holders::names::NameId;
 use crate::holders::tokens::Token;
+use crate::holders::traits::{office_word, verb_word};
 use crate::holders::weights::{Facts, Weights, Word, small, sum, word, words, yes_no};
 use crate::holders::{Mode, Sentence};
 
@@ -97,8 +98,8 @@ impl<'a> View<'a> {
                     };
                     *of_phrase + sum(weights, |facts| self.describe_reading(phrase, r, facts))
                 }
-                Candidate::Earlier => sum(weights, |facts| self.describe_absent(word!("earlier"), facts)),
-                Candidate::Nobody => sum(weights, |facts| self.describe_absent(word!("nobody"), facts)),
+                Candidate::Earlier => sum(weights, |facts| self.describe_earlier(facts)),
+                Candidate::Nobody => sum(weights, |facts| self.describe_nobody(facts)),
             };
             if score > best.1 {
                 best = (candidate, score);
@@ -114,15 +115,22 @@ impl<'a> View<'a> {
                 self.describe_phrase(m, facts);
                 self.describe_reading(&self.phrase(m), r, facts);
             }
-            Candidate::Earlier => self.describe_absent(word!("earlier"), facts),
-            Candidate::Nobody => self.describe_absent(word!("nobody"), facts),
+            Candidate::Earlier => self.describe_earlier(facts),
+            Candidate::Nobody => self.describe_nobody(facts),
         }
     }
 
-    /// Facts for a holder who is not in the sentence.
-    fn describe_absent(&self, who: Word<'_>, facts: &mut impl Facts) {
+    /// Facts for the last holder, who is not in the sentence.
+    fn describe_earlier(&self, facts: &mut impl Facts) {
+        facts.add(&[word!("earlier"), word!("")]);
+        facts.add(&[word!("earlier"), word!("tagged"), small(self.n_tagged())]);
+    }
+
+    /// Facts for the article's own voice.
+    fn describe_nobody(&self, facts: &mut impl Facts) {
+        let who = word!("nobody");
         let first = self.sentence.tokens.first().map_or(word!(""), Token::word);
-        let n_tagged = self.sentence.mentions.iter().filter(|m| m.is_tagged).count();
+        let n_tagged = self.n_tagged();
         let n_quoted = self.sentence.tokens.iter().filter(|t| t.is_quoted).count();
         let quote = match n_quoted * 10 / self.sentence.tokens.len().max(1) {
             0 if n_quoted == 0 => word!("none"),
@@ -147,17 +155,17 @@ impl<'a> View<'a> {
         facts.add(&[who, self.stance, small(n_tagged)]);
         facts.add(&[who, self.topic, word!("")]);
         facts.add(&[who, word!("first"), first]);
-        let last = self.sentence.tokens.last().filter(|t| matches!(t.text, "?" | "\"" | "”" | ":"));
-        facts.add(&[who, word!("last"), last.map_or(word!("-"), Token::word)]);
         for word in TELLING_WORDS {
             if self.sentence.tokens.iter().any(|t| t.word() == word && !t.is_quoted) {
                 facts.add(&[who, word!("has"), word]);
             }
         }
-        let has_say = self.sentence.tokens.iter().any(|t| t.verb == Some(VerbKind::Say) && !t.is_quoted);
-        facts.add(&[who, word!("says"), yes_no(has_say)]);
         let is_second = !self.taken.is_empty();
         facts.add(&[who, word!("second"), yes_no(is_second)]);
+    }
+
+    fn n_tagged(&self) -> usize {
+        self.sentence.mentions.iter().filter(|m| m.is_tagged).count()
     }
 
     /// Facts of a phrase, whomever it stands for.
@@ -168,19 +176,14 @@ impl<'a> View<'a> {
         let kind = kind_name(mention);
         let before = word(first.checked_sub(1));
         let free = if PREPOSITIONS.contains(&before) { before } else { word!("free") };
-        let tagged = if mention.is_tagged { word!("tagged") } else { word!("untagged") };
+        let tagged = tagged_name(mention);
         facts.add(&[tagged, kind]);
         facts.add(&[tagged, word!("")]);
         facts.add(&[word!("before"), before]);
         facts.add(&[word!("before2"), word(first.checked_sub(2)), before]);
         facts.add(&[word!("after"), word(Some(last + 1))]);
         facts.add(&[word!("after2"), word(Some(last + 1)), word(Some(last + 2))]);
-        facts.add(&[word!("kindfree"), kind, free]);
-        facts.add(&[word!("head"), word(Some(last))]);
         facts.add(&[word!("firstword"), word(Some(first))]);
-        facts.add(&[word!("order"), small(m), free]);
-        facts.add(&[word!("ordertagged"), small(m), tagged]);
-        facts.add(&[word!("alone"), small(self.sentence.mentions.len()), tagged]);
         let is_start = first <= 1;
         facts.add(&[word!("start"), yes_no(is_start), kind]);
         let quoted = if self.sentence.tokens[first].is_quoted { word!("in") } else { word!("out") };
@@ -190,7 +193,6 @@ impl<'a> View<'a> {
             facts.add(&[word!("owns"), word(Some(last + 1))]);
             facts.add(&[word!("owner"), small(m), free]);
         }
-        facts.add(&[word!("headline"), yes_no(self.sentence.is_headline), small(m)]);
         self.describe_verbs(first, last, tagged, facts);
         self.describe_clause(m, facts);
     }
@@ -204,7 +206,7 @@ impl<'a> View<'a> {
         match behind {
             Some(at) => {
                 let token = &self.sentence.tokens[at];
-                let kind = verb_name(token.verb);
+                let kind = verb_word(token.verb);
                 let crosses = self.sentence.mentions.iter().any(|m| m.words.0 > last && m.words.1 < at);
                 facts.add(&[word!("verb"), kind, small((at - last).min(4))]);
                 facts.add(&[word!("crosses"), kind, yes_no(crosses)]);
@@ -219,17 +221,13 @@ impl<'a> View<'a> {
             .rev()
             .find(|&i| self.sentence.tokens[i].verb == Some(VerbKind::Say) && !self.sentence.tokens[i].is_quoted);
         facts.add(&[word!("said"), ahead.map_or(word!("none"), |at| small(first - at)), tagged]);
-        let since_quote = (first.saturating_sub(4)..first)
-            .rev()
-            .find(|&i| self.sentence.tokens[i].is_quoted && !self.sentence.tokens[i + 1].is_quoted);
-        facts.add(&[word!("sincequote"), since_quote.map_or(word!("none"), |at| small(first - at)), tagged]);
         let is_by = first > 1 && self.sentence.tokens[first - 1].lower == "by";
         if is_by {
             let participle = self.sentence.tokens[first.saturating_sub(5)..first - 1]
                 .iter()
                 .rev()
                 .find(|t| t.verb.is_some() || t.lower.ends_with("ed"));
-            facts.add(&[word!("passive"), participle.map_or(word!("no"), |t| verb_name(t.verb))]);
+            facts.add(&[word!("passive"), participle.map_or(word!("no"), |t| verb_word(t.verb))]);
         }
     }
 
@@ -237,12 +235,9 @@ impl<'a> View<'a> {
     fn describe_clause(&self, m: usize, facts: &mut impl Facts) {
         let last = self.sentence.mentions[m].words.1;
         let end = self.sentence.mentions.get(m + 1).map_or(self.sentence.tokens.len(), |next| next.words.0);
-        let mut n = 0;
         for token in self.sentence.tokens[last + 1..end].iter().filter(|t| !t.is_mark && t.lower.len() > 3).take(8) {
             facts.add(&[word!("on"), self.topic, token.word()]);
-            n += 1;
         }
-        facts.add(&[word!("clause"), small(n / 2), if self.taken.is_empty() { word!("") } else { word!("second") }]);
         let before = &self.sentence.tokens[..self.sentence.mentions[m].words.0];
         let breaks = before.iter().filter(|t| CLAUSE_BREAKS.contains(&t.word())).count();
         let part = if self.taken.is_empty() { word!("firststatement") } else { word!("secondstatement") };
@@ -260,7 +255,7 @@ impl<'a> View<'a> {
             number: m,
             kind: kind_name(mention),
             pattern: mention.pattern.word(),
-            office: office_name(office.and_then(|t| t.office)),
+            office: office_word(office.and_then(|t| t.office)),
             office_text: office.map_or(word!("-"), Token::word),
             rank: office_rank(inside),
             first: first.map_or(word!(""), Token::word),
@@ -290,11 +285,6 @@ impl<'a> View<'a> {
         let first_how = hows[1];
         facts.add(&[word!("howhead"), first_how, head]);
         facts.add(&[word!("howfirst"), first_how, first]);
-        if let Some(core) = mention.core {
-            let noun = self.sentence.tokens[core.noun].word();
-            facts.add(&[word!("core"), first_how, noun, yes_no(core.state.is_some())]);
-            facts.add(&[word!("corenoun"), noun, yes_no(core.text.is_some()), hows[n - 1]]);
-        }
         if reading.homes != 0 {
             self.describe_home(mention, reading.homes, facts);
         }
@@ -302,23 +292,58 @@ impl<'a> View<'a> {
         facts.add(&[word!("holder"), yes_no(is_holder), kind]);
         let n_held = small(self.article.n_held(reading.name));
         facts.add(&[word!("held"), n_held, kind]);
-        facts.add(&[word!("heldhow"), n_held, first_how]);
-        facts.add(&[word!("count"), small(self.article.count(reading.name)), kind]);
-        let is_same = |&i: &usize| i != m && self.sentence.readings_of(i).first().is_some_and(|o| o.name == reading.name);
-        let n_same = (0..self.sentence.mentions.len()).filter(is_same).count();
-        facts.add(&[word!("same"), small(n_same)]);
-        let [name_first, name_last] = self.article.names().ends(reading.name);
-        facts.add(&[word!("namefirst"), name_first, first_how]);
-        facts.add(&[word!("namelast"), name_last, first_how]);
+        facts.add(&[word!("namefirst"), self.article.names().first_word(reading.name), first_how]);
         facts.add(&[word!("topichow"), self.topic, first_how, kind]);
         let total = self.article.total(reading.name);
         facts.add(&[word!("total"), small(total), kind]);
         if let Some(office) = introduced {
-            facts.add(&[word!("introduced"), office_name(Some(office)), first_how]);
+            facts.add(&[word!("introduced"), office_word(Some(office)), first_how]);
         }
         let is_own = reading.hows & (1 << How::Own as u32) != 0;
         facts.add(&[word!("named"), yes_no(is_own), kind]);
         facts.add(&[word!("words"), small(self.article.names().n_words(reading.name)), first_how]);
+        let stand = match self.article.stands(reading.name, self.topic, self.stance) {
+            None => word!("none"),
+            Some(true) => word!("same"),
+            Some(false) => word!("other"),
+        };
+        facts.add(&[word!("stand"), stand, self.stance]);
+        if let Some(part) = reading.part {
+            self.describe_part(mention, part, first_how, facts);
+        }
+        self.describe_beside(m, reading.name, facts);
+    }
+
+    /// Where a name that is a part of its phrase begins and ends: the words on both sides of both cuts, and their classes.
+    fn describe_part(&self, mention: &Mention, (start, end): Bytes, first_how: Word<'_>, facts: &mut impl Facts) {
+        let tokens = &self.sentence.tokens;
+        let (first, last) = mention.words;
+        let from = (first..=last).find(|&i| tokens[i].start >= start).unwrap_or(last);
+        let to = (from + tokens[from..].iter().take_while(|t| t.start < end).count()).saturating_sub(1).max(first);
+        let (is_begun, is_over) = (from == first, to >= last);
+        let left = if is_begun { word!("^") } else { tokens[from - 1].word() };
+        let right = if is_over { word!("$") } else { tokens[to + 1].word() };
+        facts.add(&[word!("cutleft"), left, first_how]);
+        facts.add(&[word!("cutright"), right, first_how]);
+        facts.add(&[word!("left"), left]);
+        facts.add(&[word!("right"), right]);
+        let left = if is_begun { word!("^") } else { class_name(&tokens[from - 1]) };
+        let right = if is_over { word!("$") } else { class_name(&tokens[to + 1]) };
+        facts.add(&[word!("cut"), left, class_name(&tokens[from]), class_name(&tokens[to]), right]);
+        facts.add(&[word!("cutfirst"), left, tokens[from].word()]);
+        facts.add(&[word!("cutlast"), tokens[to].word(), right]);
+    }
+
+    /// Other phrases of the sentence for the same party.
+    fn describe_beside(&self, m: usize, name: NameId, facts: &mut impl Facts) {
+        let is_same = |&i: &usize| i != m && self.sentence.readings_of(i).first().is_some_and(|other| other.name == name);
+        for i in (0..self.sentence.mentions.len()).filter(is_same) {
+            let other = &self.sentence.mentions[i];
+            let side = if i < m { word!("before") } else { word!("behind") };
+            let before = other.words.0.checked_sub(1).map_or(word!("#"), |at| self.sentence.tokens[at].word());
+            facts.add(&[word!("beside"), side, tagged_name(other), kind_name(other)]);
+            facts.add(&[word!("besidebefore"), side, before]);
+        }
     }
 
     /// What the state of a body is to the article.
@@ -380,7 +405,7 @@ impl<'a> View<'a> {
         facts.add(&[mode, word!("before"), word(first.checked_sub(1))]);
         let verb = self.sentence.tokens[last + 1..].iter().find(|t| t.verb.is_some_and(|v| v != VerbKind::Auxiliary));
         facts.add(&[mode, word!("verb"), verb.map_or(word!("-"), Token::word)]);
-        facts.add(&[mode, word!("kind"), verb.map_or(word!("-"), |t| verb_name(t.verb))]);
+        facts.add(&[mode, word!("kind"), verb.map_or(word!("-"), |t| verb_word(t.verb))]);
         let that = self.sentence.tokens[last + 1..].iter().take(6).any(|t| t.lower == "that");
         facts.add(&[mode, word!("that"), yes_no(that)]);
     }
@@ -395,29 +420,26 @@ fn mode_name(mode: Mode) -> Word<'static> {
     }
 }
 
-fn verb_name(verb: Option<VerbKind>) -> Word<'static> {
-    match verb {
-        Some(VerbKind::Say) => word!("say"),
-        Some(VerbKind::Stance) => word!("act"),
-        Some(VerbKind::Auxiliary) => word!("aux"),
-        None => word!("-"),
-    }
-}
-
-fn office_name(office: Option<Office>) -> Word<'static> {
-    match office {
-        Some(Office::OfState) => word!("person"),
-        Some(Office::StateBody) => word!("state"),
-        Some(Office::OwnBody) => word!("own"),
-        None => word!("-"),
-    }
-}
-
 /// The kind of the last office of a phrase.
 fn office_rank(inside: &[Token<'_>]) -> Word<'static> {
     const RANKS: [Word<'_>; 10] = words(["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"]);
     let kind = inside.iter().rev().find_map(|t| t.rank);
     kind.map_or(word!("r-"), |kind| RANKS[usize::from(kind.0).min(9)])
+}
+
+/// What a word is in a name: known to the gazetteer, an office, with a capital, or none of these.
+fn class_name(token: &Token<'_>) -> Word<'static> {
+    match (token.hit.is_some(), token.office.is_some(), token.is_capital) {
+        (true, ..) => word!("hit"),
+        (false, true, true) => word!("O"),
+        (false, true, false) => word!("o"),
+        (false, false, true) => word!("N"),
+        (false, false, false) => word!("w"),
+    }
+}
+
+fn tagged_name(mention: &Mention) -> Word<'static> {
+    if mention.is_tagged { word!("tagged") } else { word!("untagged") }
 }
 
 fn kind_name(mention: &Mention) -> Word<'static> {

@@ -2,7 +2,7 @@
 
 use crate::holders::Sentence;
 use crate::holders::article::How;
-use crate::holders::gazetteer::VerbKind;
+use crate::holders::gazetteer::{Office, VerbKind};
 use crate::holders::mentions::{Mention, MentionKind};
 use crate::holders::rank::Candidate;
 use crate::holders::tokens::Token;
@@ -16,7 +16,7 @@ const POSITIONS: [&str; 17] = [
 impl Sentence<'_> {
     /// The candidate that takes the place of the ranker's choice.
     pub(crate) fn overrule(&self, choice: Candidate, has_earlier: bool) -> Candidate {
-        let choice = self.spoken_for(self.army(choice));
+        let choice = self.spoken_for(self.known_office(self.army(choice)));
         if let Some(nested) = self.nested(choice) {
             return nested;
         }
@@ -64,6 +64,17 @@ impl Sentence<'_> {
         let is_army = self.tokens[self.mentions[m].words.1].lower == "army" && has(r, How::Own);
         let whole = (0..self.readings_of(m).len()).find(|&r| has(r, How::Whole)).filter(|_| is_army);
         whole.map_or(choice, |r| Candidate::Phrase(m, r))
+    }
+
+    /// An office with a name stands for the party for which the same words stood before: "the Foreign Office".
+    fn known_office(&self, choice: Candidate) -> Candidate {
+        let Candidate::Phrase(m, _) = choice else { return choice };
+        let mention = &self.mentions[m];
+        let end = &self.tokens[mention.words.1];
+        let is_named = end.office == Some(Office::StateBody) && end.is_capital && end.start > 0;
+        let is_alone = is_named && mention.party.is_none() && !mention.is_owned;
+        let known = self.readings_of(m).iter().position(|r| r.hows & (1 << How::Known as u32) != 0).filter(|_| is_alone);
+        known.map_or(choice, |r| Candidate::Phrase(m, r))
     }
 
     /// A spokesman stands for the party behind "for" where both were read as one name: "a spokesman for the Taliban".

@@ -125,8 +125,8 @@ pub(crate) fn traits_into(tokens: &[Token<'_>], gazetteer: &Gazetteer, list: &mu
         since_quote = further(since_quote, at > 0 && tokens[at - 1].is_quoted && !token.is_quoted);
         traits[Trait::Shape as usize] = shape(token);
         traits[Trait::Party as usize] = party(token, gazetteer);
-        traits[Trait::Office as usize] = office(token);
-        traits[Trait::Verb as usize] = verb(token);
+        traits[Trait::Office as usize] = office(token.office);
+        traits[Trait::Verb as usize] = verb(token.verb);
         traits[Trait::Quoted as usize] = u8::from(token.is_quoted);
         traits[Trait::ManyQuoted as usize] = many_quoted;
         traits[Trait::SinceQuote as usize] = since_quote;
@@ -173,8 +173,8 @@ fn party(token: &Token<'_>, gazetteer: &Gazetteer) -> u8 {
     }
 }
 
-fn office(token: &Token<'_>) -> u8 {
-    match token.office {
+fn office(office: Option<Office>) -> u8 {
+    match office {
         None => 0,
         Some(Office::OfState) => 1,
         Some(Office::StateBody) => 2,
@@ -182,13 +182,23 @@ fn office(token: &Token<'_>) -> u8 {
     }
 }
 
-fn verb(token: &Token<'_>) -> u8 {
-    match token.verb {
+fn verb(verb: Option<VerbKind>) -> u8 {
+    match verb {
         None => 0,
         Some(VerbKind::Say) => 1,
         Some(VerbKind::Stance) => 2,
         Some(VerbKind::Auxiliary) => 3,
     }
+}
+
+/// What an office says of who speaks, as a fact.
+pub(crate) fn office_word(of: Option<Office>) -> Word<'static> {
+    OFFICES[usize::from(office(of))]
+}
+
+/// What a verb does, as a fact.
+pub(crate) fn verb_word(of: Option<VerbKind>) -> Word<'static> {
+    VERBS[usize::from(verb(of))]
 }
 
 /// The value of a trait for token `at`, or one so many places on.

@@ -108,8 +108,8 @@ impl WordTables {
             self.add_office(term, kind, office(name, term));
         }
         for (kind, name, term) in terms() {
-            // The last word of a term is its head; plurals are formed on it.
-            let head = term.rsplit(' ').next().unwrap_or(term);
+            // The last word of a term, or the last before "of", is its head; plurals are formed on it.
+            let head = term.split(" of ").next().and_then(|before| before.rsplit(' ').next()).unwrap_or(term);
             for word in [term, head, &format!("{head}s")] {
                 self.add_office(word, kind, office(name, term));
             }
