@@ -73,7 +73,7 @@ pub struct ArticleOptions {
 }
 
 /// Streams the articles of many sources, in order. Each item is an article, or the error that ends the reading; what is merely refused goes to
-/// the [`Rejects`] given at the start.
+/// the [`Rejects`] given at the start: rows, files of text, and a table that cannot be opened where it is one source of several.
 ///
 /// ```
 /// use stancekit::data::{ArticleOptions, ArticleReader, Rejects, Source};
@@ -91,13 +91,17 @@ pub struct ArticleReader {
     rejects: Rejects,
     notices: Vec<Notice>,
     table: Option<OpenTable>,
+    /// Where there is one source only, a table that cannot be opened leaves nothing to read.
+    is_only_source: bool,
     is_done: bool,
 }
 
 impl ArticleReader {
     /// Reads `sources` one after the other; nothing is opened yet.
     pub fn new(sources: Vec<Source>, options: ArticleOptions, rejects: Rejects) -> Self {
-        Self { sources: sources.into_iter(), options, rejects, notices: Vec::new(), table: None, is_done: false }
+        let is_only_source = sources.len() == 1;
+        let sources = sources.into_iter();
+        Self { sources, options, rejects, notices: Vec::new(), table: None, is_only_source, is_done: false }
     }
 
     /// What was refused so far.
@@ -163,8 +167,9 @@ impl ArticleReader {
         match stream {
             Some(stream) if !format.is_table() => self.read_document(&source, stream, format).map(Some).map_err(refuse_file),
             stream => {
-                let reader = TableReader::open_as(&source, stream, format, &self.options.table).map_err(Refusal::Fatal)?;
-                self.table = Some(OpenTable::new(reader, &self.options).map_err(Refusal::Fatal)?);
+                let reader = TableReader::open_as(&source, stream, format, &self.options.table);
+                let table = reader.and_then(|reader| OpenTable::new(reader, &self.options));
+                self.table = Some(table.map_err(if self.is_only_source { Refusal::Fatal } else { refuse_file })?);
                 Ok(None)
             }
         }
@@ -478,6 +483,18 @@ mod tests {
         assert!(messages[0].starts_with("a.txt: the file is empty"), "{messages:?}");
         assert!(messages[1].starts_with("b.html: no article found"), "{messages:?}");
         assert!(messages[2].starts_with("d.txt:2: a NUL byte"), "{messages:?}");
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_opened_is_refused_and_its_neighbours_are_read() {
+        let (articles, rejects) = read(
+            &[("a.txt", "Good."), ("empty.csv", ""), ("b.csv", "x,y\n1,2\n"), ("c.csv", "id,text\n7,Good too.\n")],
+            ArticleOptions::default(),
+        );
+        assert_eq!(articles.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["a", "7"]);
+        let messages: Vec<String> = rejects.first().iter().map(ToString::to_string).collect();
+        assert!(messages[0].starts_with("empty.csv: the file is empty"), "{messages:?}");
+        assert!(messages[1].starts_with("b.csv: no text column"), "{messages:?}");
     }
 
     #[test]
