@@ -188,6 +188,17 @@ fn evaluation_prints_intervals_and_honours_a_threshold() {
 }
 
 #[test]
+fn flags_of_training_are_refused_where_a_model_is_scored() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    for flags in [&["--model", &model, "--cost", "3"][..], &["--label", "label"]] {
+        let output = stance(&[&["evaluate", &data], flags].concat());
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{flags:?}");
+        assert!(stderr(&output).contains("a model is scored as it is"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn throughput_is_measured_stage_by_stage() {
     let bench = Bench::new();
     let model = bench.train();

@@ -191,6 +191,11 @@ impl TargetArgs {
 }
 
 impl TaskArgs {
+    /// Whether a task file or a column of labels is named.
+    pub fn names_columns(&self) -> bool {
+        self.task.is_some() || self.label.is_some() || self.given.is_some() || self.group.is_some()
+    }
+
     /// The task that the flags describe; a `task.toml` beside the data is used where none is named.
     pub fn task(&self, data: &Path, text: Option<&str>) -> anyhow::Result<Task> {
         let beside = data.with_file_name("task.toml");

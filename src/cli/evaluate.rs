@@ -39,7 +39,7 @@ pub struct Evaluate {
     cross_validate: Option<usize>,
     /// Leave out the rows of each value of this column in turn, such as a region: train on the others, test on them, and set the scores beside those of
     /// cross-validation by group (5 folds, or as --cross-validate says)
-    #[arg(long, value_name = "COL", conflicts_with = "model")]
+    #[arg(long, value_name = "COL", conflicts_with_all = ["model", "against", "learning_curve", "abstain", "train", "plots", "min_macro_f1", "json"])]
     leave_out: Option<String>,
     #[command(flatten)]
     task: TaskArgs,
@@ -63,7 +63,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "COL[!]=VALUE", requires = "train")]
     train_where: Vec<String>,
     /// Cross-validate on growing shares of the data, and write the curve to this CSV and to an SVG beside it
-    #[arg(long, value_name = "F", conflicts_with_all = ["model", "against"])]
+    #[arg(long, value_name = "F", conflicts_with_all = ["model", "against", "abstain", "train", "plots", "min_macro_f1", "json"])]
     learning_curve: Option<PathBuf>,
     /// Draw the confusion matrix and the reliability of each head as SVG, into this directory
     #[arg(long, value_name = "DIR")]
@@ -83,6 +83,11 @@ pub struct Evaluate {
 
 impl Evaluate {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
+        anyhow::ensure!(
+            self.trains() || !(self.task.names_columns() || self.settings.are_given()),
+            "a model is scored as it is; leave out the flags of training (--task, --label, --given, --group and settings such as --cost), \
+             or train with --cross-validate K"
+        );
         let mut rejects = self.rejects.open()?;
         if let Some(column) = &self.leave_out {
             super::write_text(None, &self.leave_out(column, common, &mut rejects)?)?;
@@ -122,6 +127,11 @@ impl Evaluate {
         super::write_text(None, &text)?;
         let status = settle(&mut rejects)?;
         Ok(if is_good { status } else { ExitStatus::Incomplete })
+    }
+
+    /// Whether models are trained here, rather than one scored.
+    fn trains(&self) -> bool {
+        self.cross_validate.is_some() || self.leave_out.is_some() || self.learning_curve.is_some()
     }
 
     fn cross_validate(&self, k: usize, common: &Common, rejects: &mut Rejects) -> anyhow::Result<Vec<HeadItems>> {

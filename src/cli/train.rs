@@ -43,7 +43,7 @@ pub struct Train {
 }
 
 /// Settings of a training.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct SettingArgs {
     /// Settings file (TOML) as printed by `stance inspect --settings`; flags overrule it
     #[arg(long, value_name = "F")]
@@ -261,6 +261,11 @@ fn usable_folds(folds: usize, n_groups: usize, common: &Common) -> usize {
 }
 
 impl SettingArgs {
+    /// Whether any of them is given.
+    pub fn are_given(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// The parameters that the flags and the settings file describe.
     pub fn params(&self, has_target: bool) -> anyhow::Result<TrainParams> {
         let mut params = match &self.settings {
