@@ -314,7 +314,11 @@ pub fn probability(p: f64) -> Value<'static> {
 }
 
 /// The output's columns.
-pub fn output_columns(input: &[String], predictor: &Predictor, options: &BatchOptions) -> Vec<Column> {
+///
+/// # Errors
+///
+/// If a column of the input has the name of one that is added: no reader could tell them apart.
+pub fn output_columns(input: &[String], predictor: &Predictor, options: &BatchOptions) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = input.iter().map(Column::text).collect();
     for head in &predictor.model().meta().heads {
         columns.push(Column::text(format!("predicted_{}", head.name)));
@@ -327,5 +331,10 @@ pub fn output_columns(input: &[String], predictor: &Predictor, options: &BatchOp
             columns.push(Column::text(format!("predicted_{}_abstained", head.name)));
         }
     }
-    columns
+    if let Some(taken) = columns[input.len()..].iter().find(|column| input.contains(&column.name)) {
+        return Err(Error::input("the input has a column of the name that the labels would get")
+            .in_column(&taken.name)
+            .help("rename it, or take it out"));
+    }
+    Ok(columns)
 }

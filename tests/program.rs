@@ -88,6 +88,15 @@ fn a_model_is_trained_and_labels_every_row_in_order() {
 }
 
 #[test]
+fn a_table_that_is_labelled_already_is_not_labelled_twice() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.write("new.csv", b"text,predicted_label\nThey met.,favor\n"));
+    let output = stance(&["predict", &data, "--model", &model]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{}", stderr(&output));
+    assert!(stderr(&output).contains("new.csv, column \"predicted_label\": the input has a column"), "{}", stderr(&output));
+}
+
+#[test]
 fn threads_change_no_byte_of_model_and_predictions() {
     let bench = Bench::new();
     let data = bench.arg("train.csv");
