@@ -173,6 +173,29 @@ fn records_have_the_agreed_columns() {
 }
 
 #[test]
+fn flags_of_the_matrix_are_refused_with_records() {
+    for extra in [&["--by", "outlet"][..], &["--evidence"], &["--all"]] {
+        let output = stance(&[&["classify", "examples", "--format", "csv"], extra].concat());
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{extra:?}");
+        assert!(stderr(&output).contains("say --format table"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn only_dates_that_begin_with_the_year_are_told_apart_by_it() {
+    let bench = Bench::new();
+    let text = "India ruled out mediation by a third party.";
+    let table = format!("text,date\n{text},05/06/2023\n{text},2024-05-06\n{text},2024-07-08T10:00\n{text},\"May 6, 2022\"\n");
+    let data = bench.write("dated.csv", table.as_bytes());
+    let parts = |by| -> Vec<String> {
+        let output = stance(&["classify", &data, "--by", by]);
+        stdout(&output).lines().filter(|line| line.starts_with(&format!("{by}: "))).map(str::to_owned).collect()
+    };
+    assert_eq!(parts("year"), ["year: (none)", "year: 2024"]);
+    assert_eq!(parts("month"), ["month: (none)", "month: 2024-05", "month: 2024-07"]);
+}
+
+#[test]
 fn standard_input_is_read() {
     let mut command = Command::cargo_bin("stance").unwrap();
     let output = command

@@ -55,11 +55,11 @@ pub struct Classify {
     /// Say why a stance should not be relied on, at this level
     #[arg(long, value_name = "ALPHA")]
     abstain: Option<f64>,
-    /// One matrix for each value of outlet, day, month, year, article, or a column of the input
+    /// One matrix for each value of outlet, day, month, year (of dates such as 2024-05-01), article, or a column of the input
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// List the sentences behind every cell of the matrix
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     evidence: bool,
     /// List sentences on no topic too
     #[arg(long)]
@@ -103,6 +103,11 @@ impl Classify {
             Some(ClassifyFormat::Parquet) => Some(Format::Parquet),
             None => by_name,
         };
+        let is_for_people = self.by.is_some() || self.evidence || self.all;
+        anyhow::ensure!(
+            format.is_none() || !is_for_people,
+            "--by, --evidence and --all are for the table for people; leave them out, or say --format table"
+        );
         match format {
             Some(format) => self.write_records(&classifier, reader, format, common),
             None => self.write_report(&classifier, reader, common),
@@ -196,9 +201,9 @@ impl Classify {
         let value = match self.by.as_deref() {
             None => return String::new(),
             Some("outlet") => article.outlet.clone(),
-            Some("day") => date.get(..10).map(str::to_owned),
-            Some("month") => date.get(..7).map(str::to_owned),
-            Some("year") => date.get(..4).map(str::to_owned),
+            Some("day") => start_of_date(date, 10),
+            Some("month") => start_of_date(date, 7),
+            Some("year") => start_of_date(date, 4),
             Some("article") => Some(article.id.clone()),
             Some(column) => article.extra.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone()),
         };
@@ -236,6 +241,14 @@ impl Classify {
             );
         }
     }
+}
+
+/// The first bytes of a date that is written as 2024-05-01; none of any other, whose first bytes are no year.
+fn start_of_date(date: &str, n_bytes: usize) -> Option<String> {
+    let start = date.trim_start().get(..n_bytes)?;
+    let is_iso =
+        start.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    is_iso.then(|| start.to_owned())
 }
 
 /// Classifies all articles, on all threads, and hands what each run of articles gave to `take`, in order.
