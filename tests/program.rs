@@ -196,6 +196,20 @@ fn only_dates_that_begin_with_the_year_are_told_apart_by_it() {
 }
 
 #[test]
+fn columns_of_articles_are_named_by_the_flags_that_messages_tell_of() {
+    let bench = Bench::new();
+    let data = bench.write("t.csv", b"story,Date,date,text\ns1,old,2024,They met.\ns1,old,2024,They agreed.\n");
+    let unclear = stance(&["classify", &data, "--format", "jsonl", "--sentences"]);
+    assert!(stderr(&unclear).contains("name it with --id"), "{}", stderr(&unclear));
+    let unclear = stance(&["classify", &data, "--format", "jsonl", "--sentences", "--id", "story"]);
+    assert!(stderr(&unclear).contains("say which with --date"), "{}", stderr(&unclear));
+    let named = stance(&["classify", &data, "--format", "jsonl", "--sentences", "--id", "story", "--date", "date"]);
+    assert_eq!(named.status.code(), Some(0), "{}", stderr(&named));
+    let last: serde_json::Value = serde_json::from_str(stdout(&named).lines().last().unwrap()).unwrap();
+    assert_eq!((&last["article"], &last["date"], &last["sentence"]), (&"s1".into(), &"2024".into(), &1.into()));
+}
+
+#[test]
 fn standard_input_is_read() {
     let mut command = Command::cargo_bin("stance").unwrap();
     let output = command

@@ -49,6 +49,21 @@ pub struct Classify {
     /// Column of the text in tables; found by its usual names if not given
     #[arg(long, value_name = "COL")]
     text: Option<String>,
+    /// Column of the article's id; this and the following too are found by their usual names
+    #[arg(long, value_name = "COL")]
+    id: Option<String>,
+    /// Column of the headline
+    #[arg(long, value_name = "COL")]
+    title: Option<String>,
+    /// Column of the date
+    #[arg(long, value_name = "COL")]
+    date: Option<String>,
+    /// Column of the publisher
+    #[arg(long, value_name = "COL")]
+    outlet: Option<String>,
+    /// Column of the address
+    #[arg(long, value_name = "COL")]
+    url: Option<String>,
     /// Rows are sentences of articles, in order, as in datasets/diplomacy
     #[arg(long)]
     sentences: bool,
@@ -92,8 +107,7 @@ impl Classify {
         }
         let classifier = self.classifier()?;
         let sources = expand(&self.paths, self.read.input_format.map(Into::into))?;
-        let columns = ColumnNames { text: self.text.clone(), ..ColumnNames::default() };
-        let options = ArticleOptions { columns, table: self.read.options(), group_sentences: self.sentences };
+        let options = ArticleOptions { columns: self.columns(), table: self.read.options(), group_sentences: self.sentences };
         let reader = ArticleReader::new(sources, options, self.rejects.open()?);
         let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
         let format = match self.format {
@@ -111,6 +125,18 @@ impl Classify {
         match format {
             Some(format) => self.write_records(&classifier, reader, format, common),
             None => self.write_report(&classifier, reader, common),
+        }
+    }
+
+    /// The columns that flags name.
+    fn columns(&self) -> ColumnNames {
+        ColumnNames {
+            text: self.text.clone(),
+            id: self.id.clone(),
+            title: self.title.clone(),
+            date: self.date.clone(),
+            outlet: self.outlet.clone(),
+            url: self.url.clone(),
         }
     }
 
