@@ -210,6 +210,24 @@ fn columns_of_articles_are_named_by_the_flags_that_messages_tell_of() {
 }
 
 #[test]
+fn a_table_of_aliases_that_would_mislead_is_refused_by_line() {
+    let bench = Bench::new();
+    for (table, message) in [
+        ("alias,canonical\nIndia,\n", "own.csv:2, column \"canonical\": no name"),
+        ("alias,canonical\nIndia,Bharat\nIndia,Hind\n", "own.csv:3, column \"alias\": an alias of two names"),
+        (
+            "from,to\nIndia,Bharat\n",
+            "no column \"alias\"; found from, to; the table of --aliases has the columns alias, canonical",
+        ),
+    ] {
+        let own = bench.write("own.csv", table.as_bytes());
+        let output = stance(&["classify", "examples/kashmir-briefing.txt", "--aliases", &own]);
+        assert_eq!(output.status.code(), Some(2), "{table}");
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn standard_input_is_read() {
     let mut command = Command::cargo_bin("stance").unwrap();
     let output = command

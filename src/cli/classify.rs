@@ -5,17 +5,16 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use stancekit::batch::probability;
 use stancekit::classify::{Classifier, Statement};
 use stancekit::data::{
-    Article, ArticleOptions, ArticleReader, Column, ColumnNames, ColumnType, Format, Output, Role, RowBuffer, RowLayout,
-    TableWriter, Value, expand,
+    Article, ArticleOptions, ArticleReader, BatchLimits, Column, ColumnNames, ColumnType, Format, Output, Rejects, RowBatch,
+    RowBuffer, RowLayout, Source, TableOptions, TableReader, TableWriter, Value, expand, find_named,
 };
 use stancekit::holders::{Gazetteer, HolderFinder};
-use stancekit::{Model, Predictor};
+use stancekit::{Error, Model, Predictor};
 
 use super::encoder::EncoderArgs;
 use super::matrix::{Cells, Matrix};
@@ -381,16 +380,33 @@ fn text(value: Option<&str>) -> Value<'_> {
     value.map_or(Value::Null, Value::Text)
 }
 
+/// Reads the table of aliases; both names must be there, and an alias stands for one party.
 fn read_aliases(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
-    use stancekit::data::{BatchLimits, Rejects, RowBatch, Source, TableOptions, TableReader, find_column};
     let mut reader = TableReader::open(&Source::file(path, Some(Format::Csv))?, &TableOptions::default())?;
-    let column = |name: &str| find_column(reader.columns(), Role::Id, Some(name)).with_context(|| format!("{}", path.display()));
+    let column = |name: &str| {
+        let found = find_named(reader.columns(), name);
+        found.map_err(|e| e.in_file(path).help("the table of --aliases has the columns alias, canonical"))
+    };
     let (alias, canonical) = (column("alias")?, column("canonical")?);
     let mut batch = RowBatch::new();
-    let mut aliases = Vec::new();
+    let mut aliases: Vec<(String, String)> = Vec::new();
     while reader.read_batch(&mut batch, BatchLimits::default(), &mut Rejects::new().strict(true))? {
-        aliases
-            .extend((0..batch.n_rows()).map(|row| (batch.field(row, alias).to_owned(), batch.field(row, canonical).to_owned())));
+        for row in 0..batch.n_rows() {
+            let wrong = |message: &str| Error::input(message).in_file(path).on_line(batch.line(row));
+            let [from, to] = [alias, canonical].map(|column| batch.field(row, column).trim());
+            if from.is_empty() || to.is_empty() {
+                let empty = if from.is_empty() { "alias" } else { "canonical" };
+                anyhow::bail!(wrong("no name").in_column(empty).help("fill it, or take the row out"));
+            }
+            if let Some((_, other)) = aliases.iter().find(|(known, to_other)| known == from && to_other != to) {
+                let error = wrong("an alias of two names").in_column("alias").expected(format!("{from} for {other} alone"));
+                anyhow::bail!(error.found(to).help("take one of the rows out"));
+            }
+            aliases.push((from.to_owned(), to.to_owned()));
+        }
+    }
+    if let Some(notice) = reader.notice() {
+        eprintln!("stance: {notice}");
     }
     Ok(aliases)
 }

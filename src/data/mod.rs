@@ -27,7 +27,7 @@ mod parquet_writer;
 
 pub use article::{Article, ArticleOptions, ArticleReader, ColumnNames};
 pub use batch::RowBatch;
-pub use columns::{Role, find_column, find_optional_column};
+pub use columns::{Role, find_column, find_named, find_optional_column};
 pub use encoding::Notice;
 pub use output::Output;
 pub use rejects::Rejects;
