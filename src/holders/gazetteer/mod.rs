@@ -157,10 +157,14 @@ impl Gazetteer {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or has no column `canonical`.
+    /// If the file cannot be read or has no column `canonical`, or a row has no name there or too many fields.
     pub fn with_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        Self::build(Some(&text)).map_err(|e| e.in_file(path))
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+            Error::input("invalid UTF-8").in_file(path).on_line(line as u64).help("save the file as UTF-8")
+        })?;
+        Self::build(Some(text)).map_err(|e| e.in_file(path))
     }
 
     fn build(own: Option<&str>) -> Result<Self> {
@@ -261,6 +265,19 @@ mod tests {
         let hit = gazetteer.find("Georgia and the Karsava Republic");
         assert_eq!(gazetteer.canonical(hit[0].party), "Georgia (US)");
         assert_eq!(gazetteer.canonical(hit[1].party), "Karsava");
+    }
+
+    #[test]
+    fn a_users_table_that_would_be_misread_is_refused_by_line() {
+        for (table, message) in [
+            ("canonical,kind,names\nA,state,X\n,state,Y\n", "line 3, column \"canonical\": a party without a name"),
+            ("canonical,kind,names\nA,state,X,Y\n", "line 2: ragged row; expected at most 3 fields, as in the header; found 4"),
+        ] {
+            let error = Gazetteer::build(Some(table)).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        let marked = Gazetteer::build(Some("\u{feff}canonical,names\nKarsava,Vera\n")).unwrap();
+        assert_eq!(marked.canonical(marked.find("by the Vera")[0].party), "Karsava");
     }
 
     #[test]

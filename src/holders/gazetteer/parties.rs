@@ -38,16 +38,31 @@ impl PartyTables {
     }
 
     fn read(&mut self, table: &str, kind: PartyKind) -> Result<()> {
+        let table = table.strip_prefix('\u{feff}').unwrap_or(table);
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
         let headers = reader.headers().map_err(|e| Error::input("not a table of names").caused_by(e))?.clone();
         let column = |name: &str| headers.iter().position(|h| h == name);
         let canonical = column("canonical").ok_or_else(|| {
-            Error::input("no such column").in_column("canonical").expected("canonical,kind,names,demonyms,seats").on_line(1)
+            let found = headers.iter().collect::<Vec<_>>().join(",");
+            let error = Error::input("no such column").in_column("canonical").on_line(1);
+            error.expected("canonical,kind,names,demonyms,seats").found(found)
         })?;
         for record in reader.records() {
             let record = record.map_err(|e| Error::input("not a row of names").caused_by(e))?;
             let field = |name: &str| column(name).and_then(|c| record.get(c)).unwrap_or_default().to_owned();
             let name = record.get(canonical).unwrap_or_default().trim().to_owned();
+            let line = record.position().map_or(0, csv::Position::line);
+            if name.is_empty() {
+                let error = Error::input("a party without a name").in_column("canonical").on_line(line);
+                return Err(error.help("fill it, or take the row out"));
+            }
+            if record.len() > headers.len() {
+                return Err(Error::input("ragged row")
+                    .on_line(line)
+                    .expected(format!("at most {} fields, as in the header", headers.len()))
+                    .found(record.len().to_string())
+                    .help("join several names by |, and quote a field that holds a comma"));
+            }
             let kind = if field("kind") == "state" { PartyKind::State } else { kind };
             let party = match self.parties.iter().position(|p| p.0 == name) {
                 Some(known) => known,
