@@ -459,6 +459,16 @@ fn check_finds_what_is_wrong() {
 }
 
 #[test]
+fn only_rows_that_meet_the_conditions_are_checked() {
+    let bench = Bench::new();
+    let data = bench.write("t.csv", b"text,label,by,else\nOne two.,x,x,x\nThree four.,y,y,x\nFive six.,x,x,x\n");
+    let output = stance(&["check", &data, "--label", "label", "--where", "label=x"]);
+    assert!(stdout(&output).starts_with("2 rows;"), "{}{}", stdout(&output), stderr(&output));
+    let agreement = stance(&["check", &data, "--label", "label", "--annotators", "by,else", "--where", "label=x"]);
+    assert!(stdout(&agreement).contains("2 units, 2 annotators"), "{}{}", stdout(&agreement), stderr(&agreement));
+}
+
+#[test]
 fn completions_and_manual_are_printed() {
     assert!(stdout(&stance(&["completions", "bash"])).contains("stance"));
     assert!(stdout(&stance(&["man"])).contains(".TH"));

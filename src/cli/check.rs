@@ -76,9 +76,11 @@ impl Check {
             }
             None => None,
         };
+        let conditions = table.conditions(reader.columns())?;
         let mut batch = RowBatch::new();
         let mut rows = Vec::new();
         while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
+            batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
             for row in 0..batch.n_rows() {
                 let field = |c: usize| batch.field(row, c).to_owned();
                 rows.push(CheckedRow {
@@ -164,9 +166,11 @@ impl Check {
         let find =
             |name: &String| reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"));
         let columns = self.annotators.iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
+        let conditions = self.table.conditions(reader.columns())?;
         let mut batch = RowBatch::new();
         let mut units: Vec<Vec<String>> = Vec::new();
         while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
+            batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
             units.extend((0..batch.n_rows()).map(|row| columns.iter().map(|&c| batch.field(row, c).trim().to_owned()).collect()));
         }
         let found = agreement(&units, N_SAMPLES, 1);
