@@ -97,6 +97,17 @@ fn a_table_that_is_labelled_already_is_not_labelled_twice() {
 }
 
 #[test]
+fn an_encoding_that_shows_late_is_still_said() {
+    let bench = Bench::new();
+    let mut table = format!("text\n{}", "plain words here.\n".repeat(30_000)).into_bytes();
+    table.extend(b"un caf\xe9 tr\xe8s na\xefve.\n");
+    let (model, data) = (bench.train(), bench.write("late.csv", &table));
+    let output = stance(&["predict", &data, "--model", &model, "--output", &bench.arg("out.csv")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("late.csv: not UTF-8, read as windows-1252"), "{}", stderr(&output));
+}
+
+#[test]
 fn threads_change_no_byte_of_model_and_predictions() {
     let bench = Bench::new();
     let data = bench.arg("train.csv");

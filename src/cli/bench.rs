@@ -16,7 +16,7 @@ use stancekit::{Model, Predictor};
 
 use super::accuracy::Accuracy;
 use super::bench_holders::BenchHolders;
-use super::columns::{RowArgs, TableArgs};
+use super::columns::{RowArgs, TableArgs, tell_encoding};
 use super::encoder::EncoderArgs;
 use super::predict::load_model;
 use super::{Common, ExitStatus};
@@ -180,7 +180,9 @@ fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>
         let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
         texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
     }
-    Ok((texts, start.elapsed().as_secs_f64()))
+    let seconds = start.elapsed().as_secs_f64();
+    tell_encoding(&reader);
+    Ok((texts, seconds))
 }
 
 fn n_bytes(passages: &[Passage<'_>]) -> usize {

@@ -11,7 +11,7 @@ use stancekit::data::{BatchLimits, Rejects, RowBatch};
 use stancekit::evaluate::N_SAMPLES;
 use stancekit::labelled::Columns;
 
-use super::columns::{TableArgs, TaskArgs};
+use super::columns::{TableArgs, TaskArgs, tell_encoding};
 use super::{Common, ExitStatus, RejectArgs, settle};
 
 /// Name of the split that is tested on.
@@ -92,6 +92,7 @@ impl Check {
                 });
             }
         }
+        tell_encoding(&reader);
         Ok(rows)
     }
 
@@ -173,6 +174,7 @@ impl Check {
             batch.retain(|batch, row| conditions.iter().all(|c| c.holds(batch, row)));
             units.extend((0..batch.n_rows()).map(|row| columns.iter().map(|&c| batch.field(row, c).trim().to_owned()).collect()));
         }
+        tell_encoding(&reader);
         let found = agreement(&units, N_SAMPLES, 1);
         let mut text = format!("{} units, {} annotators\n", units.len(), columns.len());
         for (a, b, kappa) in found.kappas {

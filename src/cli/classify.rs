@@ -16,6 +16,7 @@ use stancekit::data::{
 use stancekit::holders::{Gazetteer, HolderFinder};
 use stancekit::{Error, Model, Predictor};
 
+use super::columns::tell_encoding;
 use super::encoder::EncoderArgs;
 use super::matrix::{Cells, Matrix};
 use super::predict::load_model;
@@ -405,8 +406,6 @@ fn read_aliases(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
             aliases.push((from.to_owned(), to.to_owned()));
         }
     }
-    if let Some(notice) = reader.notice() {
-        eprintln!("stance: {notice}");
-    }
+    tell_encoding(&reader);
     Ok(aliases)
 }

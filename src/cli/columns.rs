@@ -33,6 +33,13 @@ pub struct RowArgs {
     pub conditions: Vec<String>,
 }
 
+/// Says of a table that has been read if it was not UTF-8: the first byte that shows it may stand in the last row.
+pub fn tell_encoding(reader: &TableReader) {
+    if let Some(notice) = reader.notice() {
+        eprintln!("stance: {notice}");
+    }
+}
+
 /// A condition on a column.
 #[derive(Debug, Clone)]
 pub struct Condition {
@@ -46,11 +53,7 @@ impl TableArgs {
     pub fn open(&self) -> anyhow::Result<TableReader> {
         let format = self.rows.read.input_format.map(Into::into);
         let source = if self.data.as_os_str() == "-" { Source::stdin(format) } else { Source::file(&self.data, format)? };
-        let reader = TableReader::open(&source, &self.rows.read.options())?;
-        if let Some(notice) = reader.notice() {
-            eprintln!("stance: {notice}");
-        }
-        Ok(reader)
+        Ok(TableReader::open(&source, &self.rows.read.options())?)
     }
 
     /// Position of the text column: by flag, by the task, or by its usual names.
@@ -124,6 +127,7 @@ impl TableArgs {
             bar.inc(batch.n_rows() as u64);
         }
         bar.finish_and_clear();
+        tell_encoding(&reader);
         Ok(columns)
     }
 }

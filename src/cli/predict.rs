@@ -9,7 +9,7 @@ use stancekit::data::{Format, Output, TableWriter};
 use stancekit::labelled::Columns;
 use stancekit::{Model, Predictor};
 
-use super::columns::{TableArgs, TargetArgs};
+use super::columns::{TableArgs, TargetArgs, tell_encoding};
 use super::encoder::EncoderArgs;
 use super::{Common, ExitStatus, RejectArgs, RowFormat, progress, settle};
 
@@ -82,6 +82,7 @@ impl Predict {
         labeller.label_table(&mut reader, &mut writer, &mut rejects, &|n| bar.set_position(n))?;
         writer.finish()?;
         bar.finish_and_clear();
+        tell_encoding(&reader);
         settle(&mut rejects)
     }
 }

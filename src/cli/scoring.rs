@@ -13,7 +13,7 @@ use stancekit::predict::{Answer, Reading, Scratch};
 use stancekit::{Error, Predictor};
 
 use super::Common;
-use super::columns::{TableArgs, TargetArgs};
+use super::columns::{TableArgs, TargetArgs, tell_encoding};
 
 /// The evaluated items of one head.
 pub struct HeadItems {
@@ -68,6 +68,7 @@ pub fn score_table(
     }
     let Scoring { heads, joint, .. } = scoring;
     bar.finish_and_clear();
+    tell_encoding(&reader);
     anyhow::ensure!(heads.iter().all(|h| !h.items.is_empty()), "no row to score; check the labels and --where");
     Ok((heads, joint))
 }
