@@ -336,11 +336,14 @@ impl Labelled {
     ///
     /// # Errors
     ///
-    /// If there are fewer groups than folds.
+    /// If there are fewer groups than folds, or fewer than two folds.
     pub fn folds(&self, n_folds: usize, seed: u64) -> Result<Vec<usize>> {
-        if self.n_groups < n_folds || n_folds < 2 {
+        if n_folds < 2 {
+            return Err(Error::parameter("too few folds").expected("at least 2").found(n_folds.to_string()));
+        }
+        if self.n_groups < n_folds {
             return Err(Error::labels("too few groups to cross-validate")
-                .expected(format!("at least {} groups for {n_folds} folds", n_folds.max(2)))
+                .expected(format!("at least {} groups for {n_folds} folds", n_folds))
                 .found(format!("{} groups", self.n_groups))
                 .help("use fewer folds, or a group column with more values"));
         }

@@ -274,6 +274,14 @@ fn flags_of_training_are_refused_where_a_model_is_scored() {
 }
 
 #[test]
+fn one_fold_is_refused_for_what_it_is() {
+    let bench = Bench::new();
+    let output = stance(&["evaluate", &bench.arg("train.csv"), "--label", "label", "--cross-validate", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("too few folds; expected at least 2; found 1"), "{}", stderr(&output));
+}
+
+#[test]
 fn throughput_is_measured_stage_by_stage() {
     let bench = Bench::new();
     let model = bench.train();
