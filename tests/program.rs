@@ -282,6 +282,18 @@ fn one_fold_is_refused_for_what_it_is() {
 }
 
 #[test]
+fn refused_rows_and_output_are_not_written_to_one_file() {
+    let bench = Bench::new();
+    let (data, one) = (bench.write("t.csv", b"text\nThey met.\n"), bench.arg("one.csv"));
+    for command in ["classify", "predict"] {
+        let output = stance(&[command, &data, "--output", &one, "--rejects", &one]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(stderr(&output).contains("--rejects and --output name the same file"), "{}", stderr(&output));
+        assert!(!Path::new(&one).exists());
+    }
+}
+
+#[test]
 fn throughput_is_measured_stage_by_stage() {
     let bench = Bench::new();
     let model = bench.train();

@@ -108,7 +108,7 @@ impl Classify {
         let classifier = self.classifier()?;
         let sources = expand(&self.paths, self.read.input_format.map(Into::into))?;
         let options = ArticleOptions { columns: self.columns(), table: self.read.options(), group_sentences: self.sentences };
-        let reader = ArticleReader::new(sources, options, self.rejects.open()?);
+        let reader = ArticleReader::new(sources, options, self.rejects.open_beside(self.output.as_deref())?);
         let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
         let format = match self.format {
             Some(ClassifyFormat::Table) => None,

@@ -23,7 +23,7 @@ mod scoring;
 mod sets;
 mod train;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -207,6 +207,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 impl RejectArgs {
+    /// Opens the table of refused rows beside `output`, which would replace it if both were one file.
+    fn open_beside(&self, output: Option<&Path>) -> anyhow::Result<Rejects> {
+        if let Some(path) = self.rejects.as_deref().filter(|&path| Some(path) == output && path != Path::new("-")) {
+            anyhow::bail!("--rejects and --output name the same file, {}; give each its own", path.display());
+        }
+        self.open()
+    }
+
     fn open(&self) -> anyhow::Result<Rejects> {
         let rejects = Rejects::new().strict(self.strict);
         Ok(match &self.rejects {
@@ -237,7 +245,7 @@ fn count(n: u64, noun: &str) -> String {
 }
 
 /// Writes text to standard output or a file.
-fn write_text(path: Option<&std::path::Path>, text: &str) -> anyhow::Result<()> {
+fn write_text(path: Option<&Path>, text: &str) -> anyhow::Result<()> {
     let mut output = Output::create(path)?;
     output.write_bytes(text.as_bytes())?;
     Ok(output.finish()?)

@@ -74,7 +74,7 @@ impl Predict {
         let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
         let format = self.format.map(Format::from).or(by_name).unwrap_or(Format::Csv);
         let written = output_columns(reader.columns(), &predictor, &options).map_err(|e| e.in_file(reader.source().path()))?;
-        let mut rejects = self.rejects.open()?;
+        let mut rejects = self.rejects.open_beside(self.output.as_deref())?;
         let output = Output::create(self.output.as_deref())?;
         let mut writer = TableWriter::new(output, format, written)?;
         let bar = progress::spinner(common, "rows labelled");
