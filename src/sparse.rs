@@ -1,18 +1,28 @@
 //! Sparse rows: the records that features produce and linear models consume.
 //!
-//! One compressed-row matrix with 32-bit column numbers and values. It is a container, not a matrix library: rows are appended, read and
+//! Compressed rows with 32-bit column numbers and values, in pieces of so many rows. It is a container, not a matrix library: rows are appended, read and
 //! selected, nothing else.
 
 use crate::error::{Error, Result};
 
+/// Rows of a piece. Threads fill pieces of their own, which then stay where they are: one array for all would be a second copy of everything.
+pub(crate) const PIECE_ROWS: usize = 256;
+
 /// Rows of a sparse matrix: `n_rows` × `n_columns`, columns ascending within a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SparseRows {
+    /// All but the last have [`PIECE_ROWS`] rows.
+    pieces: Vec<Piece>,
+    n_columns: usize,
+}
+
+/// A compressed-row matrix.
+#[derive(Debug, Clone, PartialEq)]
+struct Piece {
     /// Row `i` is `indices[starts[i]..starts[i + 1]]`; one more entry than rows.
     starts: Vec<usize>,
     indices: Vec<u32>,
     values: Vec<f32>,
-    n_columns: usize,
 }
 
 /// One row: parallel slices of column numbers and values.
@@ -27,15 +37,18 @@ pub struct SparseRow<'a> {
 impl SparseRows {
     /// No rows yet, over `n_columns` columns.
     pub fn new(n_columns: usize) -> Self {
-        Self { starts: vec![0], indices: Vec::new(), values: Vec::new(), n_columns }
+        Self { pieces: Vec::new(), n_columns }
     }
 
-    /// No rows yet, with room for `n_values` values.
-    pub fn with_capacity(n_columns: usize, n_values: usize) -> Self {
-        Self { starts: vec![0], indices: Vec::with_capacity(n_values), values: Vec::with_capacity(n_values), n_columns }
+    /// At most [`PIECE_ROWS`] rows: `starts` has one more entry, columns ascend within a row.
+    pub(crate) fn of_piece(starts: Vec<usize>, mut indices: Vec<u32>, mut values: Vec<f32>, n_columns: usize) -> Self {
+        debug_assert!(starts.len() <= PIECE_ROWS + 1 && starts.last() == Some(&indices.len()) && indices.len() == values.len());
+        indices.shrink_to_fit();
+        values.shrink_to_fit();
+        Self { pieces: vec![Piece { starts, indices, values }], n_columns }
     }
 
-    /// Takes over the three arrays of a compressed-row matrix.
+    /// Takes the three arrays of a compressed-row matrix.
     ///
     /// # Errors
     ///
@@ -54,7 +67,9 @@ impl SparseRows {
             return Err(Error::input("not a compressed-row matrix")
                 .expected("ascending row starts and ascending columns within each row"));
         }
-        Ok(Self { starts, indices, values, n_columns })
+        let mut rows = Self::new(n_columns);
+        starts.windows(2).for_each(|w| rows.push(&indices[w[0]..w[1]], &values[w[0]..w[1]]));
+        Ok(rows)
     }
 
     /// Appends a row; `indices` ascend and stay below the number of columns.
@@ -62,25 +77,26 @@ impl SparseRows {
         debug_assert_eq!(indices.len(), values.len());
         debug_assert!(indices.windows(2).all(|w| w[0] < w[1]));
         debug_assert!(indices.last().is_none_or(|&i| (i as usize) < self.n_columns));
-        self.indices.extend_from_slice(indices);
-        self.values.extend_from_slice(values);
-        self.starts.push(self.indices.len());
+        if self.pieces.last().is_none_or(|last| last.n_rows() == PIECE_ROWS) {
+            self.pieces.push(Piece { starts: vec![0], indices: Vec::new(), values: Vec::new() });
+        }
+        self.pieces.last_mut().expect("pushed above").push(indices, values);
     }
 
-    /// Appends all rows of `other`, which has the same columns.
-    pub fn append(&mut self, other: &SparseRows) {
-        debug_assert_eq!(self.n_columns, other.n_columns);
-        let offset = self.indices.len();
-        self.indices.extend_from_slice(&other.indices);
-        self.values.extend_from_slice(&other.values);
-        self.starts.extend(other.starts[1..].iter().map(|s| s + offset));
+    /// Appends all rows of `others`, which have the same columns; whole pieces are not copied.
+    pub(crate) fn extend(&mut self, others: SparseRows) {
+        debug_assert_eq!(self.n_columns, others.n_columns);
+        if self.n_rows().is_multiple_of(PIECE_ROWS) {
+            self.pieces.extend(others.pieces.into_iter().filter(|piece| piece.n_rows() > 0));
+        } else {
+            others.iter().for_each(|row| self.push(row.indices, row.values));
+        }
     }
 
     /// Row `i`.
     #[inline]
     pub fn row(&self, i: usize) -> SparseRow<'_> {
-        let range = self.starts[i]..self.starts[i + 1];
-        SparseRow { indices: &self.indices[range.clone()], values: &self.values[range] }
+        self.pieces[i / PIECE_ROWS].row(i % PIECE_ROWS)
     }
 
     /// All rows in order.
@@ -91,7 +107,6 @@ impl SparseRows {
     /// The rows at `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> SparseRows {
         let mut selected = SparseRows::new(self.n_columns);
-        selected.starts.reserve(rows.len());
         for &i in rows {
             let row = self.row(i);
             selected.push(row.indices, row.values);
@@ -101,12 +116,12 @@ impl SparseRows {
 
     /// Whether all values are finite and none is negative, as counts and their weights are.
     pub fn are_counts(&self) -> bool {
-        self.values.iter().all(|v| v.is_finite() && *v >= 0.0)
+        self.pieces.iter().flat_map(|piece| &piece.values).all(|v| v.is_finite() && *v >= 0.0)
     }
 
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
-        self.starts.len() - 1
+        self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE_ROWS + last.n_rows())
     }
 
     /// Number of columns.
@@ -116,12 +131,30 @@ impl SparseRows {
 
     /// Number of stored values.
     pub fn n_values(&self) -> usize {
-        self.values.len()
+        self.pieces.iter().map(|piece| piece.values.len()).sum()
     }
 
     /// All values, for scaling in place.
-    pub fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.values
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.pieces.iter_mut().flat_map(|piece| &mut piece.values)
+    }
+}
+
+impl Piece {
+    fn n_rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn push(&mut self, indices: &[u32], values: &[f32]) {
+        self.indices.extend_from_slice(indices);
+        self.values.extend_from_slice(values);
+        self.starts.push(self.indices.len());
+    }
+
+    #[inline]
+    fn row(&self, i: usize) -> SparseRow<'_> {
+        let range = self.starts[i]..self.starts[i + 1];
+        SparseRow { indices: &self.indices[range.clone()], values: &self.values[range] }
     }
 }
 
@@ -140,6 +173,29 @@ impl SparseRow<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_many_pieces_are_those_that_were_joined() {
+        let row = |i: u32| ([i, i + 1 + i % 3], [i as f32, 0.5]);
+        let push = |rows: &mut SparseRows, from: u32, to: u32| {
+            (from..to).map(row).for_each(|(indices, values)| rows.push(&indices, &values));
+        };
+        let mut all = SparseRows::new(2000);
+        push(&mut all, 0, 1000);
+        for cuts in [[0, 0, 1000], [256, 512, 1000], [255, 600, 1000], [512, 512, 1000]] {
+            let mut joined = SparseRows::new(2000);
+            let mut from = 0;
+            for to in cuts {
+                let mut part = SparseRows::new(2000);
+                push(&mut part, from, to);
+                joined.extend(part);
+                from = to;
+            }
+            assert_eq!(joined, all);
+        }
+        assert_eq!((all.n_rows(), all.n_values()), (1000, 2000));
+        assert_eq!(all.row(700).indices, [700, 702]);
+    }
 
     #[test]
     fn rows_come_back_as_they_were_pushed() {

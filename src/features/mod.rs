@@ -19,5 +19,5 @@ pub use names::NgramNames;
 pub use ngrams::{Extractor, NgramScratch, Passage};
 pub use params::{Analyzer, DfBound, EncoderId, FeatureParams, LexiconClass, Norm, TfidfParams};
 pub use tfidf::Features;
-pub(crate) use tfidf::{Counts, add_hashed_dfs, count, tf, weigh_block};
+pub(crate) use tfidf::{CHUNK, Counts, add_hashed_dfs, count, tf, weigh_block};
 pub(crate) use word_cache::WordCache;

@@ -124,6 +124,11 @@ impl Extractor {
         &self.blocks[block].dense_keys
     }
 
+    /// Whether a block is one of character n-grams, which [`Self::padded_words`] reads.
+    pub(crate) fn is_of_chars(&self, block: usize) -> bool {
+        self.blocks[block].analyzer == Analyzer::CharWb
+    }
+
     /// Calls `emit` with the key of every n-gram of the block, in text order, repetitions included.
     #[inline]
     pub(crate) fn keys(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {

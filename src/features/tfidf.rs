@@ -18,12 +18,14 @@ use crate::features::index::KeyIndex;
 use crate::features::names::NgramNames;
 use crate::features::ngrams::{Extractor, NgramScratch, Passage};
 use crate::features::params::{Analyzer, FeatureParams, Norm, TfidfParams};
-use crate::sparse::SparseRows;
+use crate::features::word_cache::WordCache;
+use crate::sparse::{PIECE_ROWS, SparseRows};
 
-/// Texts per unit of parallel work; the result does not depend on it.
-const CHUNK: usize = 256;
-/// The vocabulary is counted in so many parts by the top bits of the key, each by one thread.
-const PARTS: u64 = 16;
+/// Texts per unit of parallel work, whose rows are a piece; the result does not depend on it.
+pub(crate) const CHUNK: usize = PIECE_ROWS;
+/// The vocabulary is counted in parts by so many top bits of the key, each by one thread, which keeps its part in the cache.
+const PART_BITS: u32 = 6;
+const N_PARTS: usize = 1 << PART_BITS;
 
 /// A hash map by key.
 type KeyMap<T> = HashMap<u64, T, rapidhash::fast::RandomState>;
@@ -49,42 +51,102 @@ pub struct Features {
 /// N-gram counts of a run of texts.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Key of each distinct n-gram of each block of each text, or of each value of a block of an encoder.
-    pub(crate) keys: Vec<u64>,
+    /// Keys of the n-grams, and of the values of a block of an encoder; those of a part of the vocabulary beside each other, part by part.
+    keys: Vec<u64>,
+    /// The place in `keys` of each distinct n-gram of each block of each text.
+    pub(crate) places: Vec<u32>,
     /// Its count, or the bits of the value.
-    pub(crate) counts: Vec<u32>,
+    counts: Vec<u32>,
     /// End of each (text, block) in both.
     pub(crate) ends: Vec<usize>,
 }
 
 impl Counts {
-    /// Adds keys with their counts.
-    pub(crate) fn extend(&mut self, entries: impl Iterator<Item = (u64, u32)>) {
-        entries.for_each(|(key, count)| {
-            self.keys.push(key);
-            self.counts.push(count);
-        });
+    /// Counts of (text, block)s that end at `ends`, from keys with their counts.
+    pub(crate) fn of_entries(entries: impl Iterator<Item = (u64, u32)>, ends: Vec<usize>) -> Self {
+        let (keys, counts): (Vec<u64>, Vec<u32>) = entries.unzip();
+        Self { places: (0..keys.len() as u32).collect(), keys, counts, ends }.sorted_by_part()
     }
 
-    /// Keys with their counts.
-    pub(crate) fn entries(&self, range: Range<usize>) -> impl Iterator<Item = (u64, u32)> {
-        self.keys[range.clone()].iter().copied().zip(self.counts[range].iter().copied())
+    /// All keys with their counts.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.places.iter().map(|&place| self.keys[place as usize]).zip(self.counts.iter().copied())
+    }
+
+    /// Forgets everything.
+    fn clear(&mut self) {
+        let Self { keys, places, counts, ends } = self;
+        keys.clear();
+        places.clear();
+        counts.clear();
+        ends.clear();
+    }
+
+    /// The same with the keys of a part beside each other, in memory of exactly the size.
+    fn sorted_by_part(&self) -> Self {
+        let mut starts = [0; N_PARTS + 1];
+        self.keys.iter().for_each(|&key| starts[part_of(key) + 1] += 1);
+        (1..=N_PARTS).for_each(|part| starts[part] += starts[part - 1]);
+        let mut keys = vec![0; self.keys.len()];
+        let mut new_place = |&key: &u64| {
+            let next = &mut starts[part_of(key)];
+            keys[*next as usize] = key;
+            *next += 1;
+            *next - 1
+        };
+        let new_places: Vec<u32> = self.keys.iter().map(&mut new_place).collect();
+        let places = self.places.iter().map(|&place| new_places[place as usize]).collect();
+        Self { keys, places, counts: self.counts.clone(), ends: self.ends.clone() }
+    }
+
+    /// Places of the keys of a part.
+    fn part(&self, part: usize) -> Range<usize> {
+        let start = self.keys.partition_point(|&key| part_of(key) < part);
+        start..start + self.keys[start..].partition_point(|&key| part_of(key) == part)
+    }
+
+    /// What is known of each key from these texts, the first of which is number `first_text`.
+    fn occurrences(&self, first_text: usize, n_blocks: usize) -> Vec<Occurrence> {
+        let mut seen = vec![Occurrence::default(); self.keys.len()];
+        let mut start = 0;
+        for (i, &end) in self.ends.iter().enumerate() {
+            let (text, block) = ((first_text + i / n_blocks) as u32, (i % n_blocks) as u8);
+            for (&place, &count) in self.places[start..end].iter().zip(&self.counts[start..end]) {
+                seen[place as usize].add(Occurrence { df: 1, total: count, first_text: text, block });
+            }
+            start = end;
+        }
+        seen
     }
 }
 
-#[derive(Clone, Copy)]
+/// Part of the vocabulary that a key belongs to.
+fn part_of(key: u64) -> usize {
+    (key >> (64 - PART_BITS)) as usize
+}
+
+/// Where and how often a key was seen; with `df` 0, nowhere.
+#[derive(Debug, Clone, Copy, Default)]
 struct Occurrence {
     df: u32,
-    total: u64,
+    total: u32,
     first_text: u32,
     block: u8,
+}
+
+impl Occurrence {
+    /// Takes in what was seen in later texts.
+    fn add(&mut self, later: Self) {
+        let first = if self.df == 0 { later } else { *self };
+        *self = Self { df: self.df + later.df, total: self.total.saturating_add(later.total), ..first };
+    }
 }
 
 impl Features {
     /// Learns vocabulary and document frequencies from `texts`, and gives their rows.
     ///
-    /// Runs on all threads of the current rayon pool; the result does not depend on their number. Needs about 12 bytes per n-gram of each text
-    /// beside the result.
+    /// Runs on all threads of the current rayon pool; the result does not depend on their number. The result takes 8 bytes per n-gram of each text; beside
+    /// it about as much is needed for a moment.
     ///
     /// # Errors
     ///
@@ -234,39 +296,40 @@ impl Features {
 
     fn learn_vocabulary(&mut self, counts: &[Counts]) -> Result<()> {
         let n_blocks = self.extractor.n_blocks();
-        let mut kept: Vec<(u64, Occurrence)> =
-            (0..PARTS).into_par_iter().map(|part| self.count_part(part, n_blocks, counts)).collect::<Vec<_>>().concat();
-        self.keep_most_frequent(&mut kept);
-        if kept.is_empty() {
+        let occurrences = |(chunk, counts): (usize, &Counts)| counts.occurrences(chunk * CHUNK, n_blocks);
+        let seen: Vec<Vec<Occurrence>> = counts.par_iter().enumerate().map(occurrences).collect();
+        let mut parts: Vec<Vec<(u64, Occurrence)>> = (0..N_PARTS)
+            .into_par_iter()
+            .map_init(KeyMap::default, |table, part| self.count_part(part, counts, &seen, table))
+            .collect();
+        drop(seen);
+        self.keep_most_frequent(&mut parts);
+        self.keys = gather(&parts, |key, _| key);
+        if self.keys.is_empty() {
             return Err(Error::input("no n-gram is left to learn from")
                 .expected("texts that share words")
                 .found(format!("{} texts", self.n_texts))
                 .help("lower min_df, raise max_df, or check the text column"));
         }
-        kept.sort_unstable_by_key(|(key, _)| *key);
-        self.keys = kept.iter().map(|(key, _)| *key).collect();
-        self.index = KeyIndex::build(&self.keys)?;
-        self.blocks = kept.iter().map(|(_, o)| o.block).collect();
-        self.idf = kept.iter().map(|(_, o)| idf(&self.params.blocks[usize::from(o.block)], self.n_texts, o.df)).collect();
-        self.first_texts = kept.iter().map(|(_, o)| o.first_text).collect();
+        let idf_of = |_, o: &Occurrence| idf(&self.params.blocks[usize::from(o.block)], self.n_texts, o.df);
+        let (index, idf) = rayon::join(|| KeyIndex::build(&self.keys), || gather(&parts, idf_of));
+        (self.index, self.idf) = (index?, idf);
+        self.blocks = gather(&parts, |_, o| o.block);
+        self.first_texts = gather(&parts, |_, o| o.first_text);
         Ok(())
     }
 
     /// Document frequencies of the keys of one part, within the bounds of their block, in ascending order of keys.
-    fn count_part(&self, part: u64, n_blocks: usize, counts: &[Counts]) -> Vec<(u64, Occurrence)> {
-        let mut table: KeyMap<Occurrence> = KeyMap::default();
-        let mut text = 0;
-        for chunk in counts {
-            let mut start = 0;
-            for (i, &end) in chunk.ends.iter().enumerate() {
-                let block = (i % n_blocks) as u8;
-                for (key, count) in chunk.entries(start..end).filter(|(key, _)| key >> 60 == part) {
-                    let seen = table.entry(key).or_insert(Occurrence { df: 0, total: 0, first_text: text, block });
-                    seen.df += 1;
-                    seen.total += u64::from(count);
-                }
-                start = end;
-                text += u32::from(usize::from(block) + 1 == n_blocks);
+    fn count_part(
+        &self,
+        part: usize,
+        counts: &[Counts],
+        seen: &[Vec<Occurrence>],
+        table: &mut KeyMap<Occurrence>,
+    ) -> Vec<(u64, Occurrence)> {
+        for (chunk, seen) in counts.iter().zip(seen) {
+            for place in chunk.part(part) {
+                table.entry(chunk.keys[place]).or_default().add(seen[place]);
             }
         }
         let bounds_of = |block: &TfidfParams| match block.analyzer {
@@ -275,7 +338,7 @@ impl Features {
         };
         let bounds: Vec<(f64, f64)> = self.params.blocks.iter().map(bounds_of).collect();
         let mut kept: Vec<(u64, Occurrence)> = table
-            .into_iter()
+            .drain()
             .filter(|(_, o)| {
                 let (least, most) = bounds[usize::from(o.block)];
                 (least..=most).contains(&f64::from(o.df))
@@ -286,14 +349,15 @@ impl Features {
     }
 
     /// Applies `max_features` of each block.
-    fn keep_most_frequent(&self, kept: &mut Vec<(u64, Occurrence)>) {
+    fn keep_most_frequent(&self, parts: &mut [Vec<(u64, Occurrence)>]) {
         for (b, limit) in self.params.blocks.iter().enumerate().filter_map(|(b, p)| p.max_features.map(|m| (b, m))) {
-            let mut ranks: Vec<(u64, u64)> =
-                kept.iter().filter(|(_, o)| usize::from(o.block) == b).map(|(key, o)| (u64::MAX - o.total, *key)).collect();
+            let of_block = parts.iter().flatten().filter(|(_, o)| usize::from(o.block) == b);
+            let mut ranks: Vec<(u32, u64)> = of_block.map(|(key, o)| (u32::MAX - o.total, *key)).collect();
             if ranks.len() > limit {
                 ranks.sort_unstable();
                 let last = ranks[limit - 1];
-                kept.retain(|(key, o)| usize::from(o.block) != b || (u64::MAX - o.total, *key) <= last);
+                let is_kept = |(key, o): &(u64, Occurrence)| usize::from(o.block) != b || (u32::MAX - o.total, *key) <= last;
+                parts.iter_mut().for_each(|part| part.retain(is_kept));
             }
         }
     }
@@ -356,50 +420,113 @@ impl Features {
         wanted.clear();
     }
 
-    /// Weighs the counts; consumes them chunk by chunk.
-    pub(crate) fn rows(&self, counts: Vec<Counts>) -> SparseRows {
-        let chunks: Vec<SparseRows> = counts.into_par_iter().map(|chunk| self.chunk_rows(&chunk)).collect();
-        let mut rows = SparseRows::with_capacity(self.n_features(), chunks.iter().map(SparseRows::n_values).sum());
-        for chunk in chunks {
-            rows.append(&chunk);
-        }
+    /// Weighs the counts; the rows take their place in memory.
+    pub(crate) fn rows(&self, mut counts: Vec<Counts>) -> SparseRows {
+        self.find_columns(&mut counts);
+        let chunks: Vec<SparseRows> = counts.into_par_iter().map(|chunk| self.chunk_rows(chunk)).collect();
+        let mut rows = SparseRows::new(self.n_features());
+        chunks.into_iter().for_each(|chunk| rows.extend(chunk));
         rows
     }
 
-    fn chunk_rows(&self, chunk: &Counts) -> SparseRows {
+    /// Puts a [`Column`] in place of every key: those of a part together, for they lie beside each other in the index.
+    fn find_columns(&self, counts: &mut [Counts]) {
+        let mut parts: Vec<Vec<&mut [u64]>> = (0..N_PARTS).map(|_| Vec::with_capacity(counts.len())).collect();
+        for chunk in counts {
+            let mut rest = &mut chunk.keys[..];
+            for (part, of_part) in parts.iter_mut().enumerate() {
+                let (keys, others) = rest.split_at_mut(rest.partition_point(|&key| part_of(key) == part));
+                of_part.push(keys);
+                rest = others;
+            }
+        }
+        parts.into_par_iter().flatten_iter().for_each(|keys| keys.iter_mut().for_each(|key| *key = self.column(*key).pack()));
+    }
+
+    /// The column of an n-gram.
+    fn column(&self, key: u64) -> Column {
+        let number = match self.params.hash_bits {
+            Some(bits) => Some((key >> (64 - bits)) as usize),
+            None => self.index.view().get(key, |i| self.keys[i] as u32),
+        };
+        number.map_or(Column::UNKNOWN, |number| Column { number: number as u32, idf: self.idf[number] })
+    }
+
+    fn chunk_rows(&self, chunk: Counts) -> SparseRows {
         let n_blocks = self.extractor.n_blocks();
-        let view = self.index.view();
-        let mut rows = SparseRows::new(self.n_features());
+        let Counts { keys: columns, mut places, mut counts, ends } = chunk;
+        let (mut starts, mut n_values) = (vec![0], 0);
         let mut row: Vec<(u32, f32)> = Vec::new();
         let mut block_hits: Vec<(u32, f32)> = Vec::new();
+        // Columns of the row with the places of their values: whole numbers sort faster.
+        let mut order: Vec<u64> = Vec::new();
         let mut start = 0;
-        for (i, &end) in chunk.ends.iter().enumerate() {
+        for (i, &end) in ends.iter().enumerate() {
             let params = &self.params.blocks[i % n_blocks];
             block_hits.clear();
-            for (key, count) in chunk.entries(start..end) {
-                let id = match self.params.hash_bits {
-                    Some(bits) => Some((key >> (64 - bits)) as usize),
-                    None => view.get(key, |i| self.keys[i] as u32),
-                };
-                if let Some(id) = id {
-                    block_hits.push((id as u32, tf(params, count) * self.idf[id]));
+            for (&place, &count) in places[start..end].iter().zip(&counts[start..end]) {
+                let Column { number, idf } = Column::unpack(columns[place as usize]);
+                if number != Column::UNKNOWN.number {
+                    block_hits.push((number, tf(params, count) * idf));
                 }
             }
             let scale = weigh_block(params, &block_hits);
             row.extend(block_hits.iter().map(|&(id, value)| (id, value * scale)));
             start = end;
             if i % n_blocks + 1 == n_blocks {
-                push_sorted(&mut row, &mut rows);
+                let row_start = n_values;
+                order.clear();
+                order.extend(row.iter().enumerate().map(|(at, &(id, _))| u64::from(id) << 32 | at as u64));
+                order.sort_unstable();
+                for &entry in &order {
+                    let (id, value) = row[entry as u32 as usize];
+                    // Values of one column (two n-grams hashed together) are added, in the order in which they came.
+                    if n_values > row_start && places[n_values - 1] == id {
+                        counts[n_values - 1] = (f32::from_bits(counts[n_values - 1]) + value).to_bits();
+                        continue;
+                    }
+                    (places[n_values], counts[n_values]) = (id, value.to_bits());
+                    n_values += 1;
+                }
+                starts.push(n_values);
                 row.clear();
             }
         }
-        rows
+        places.truncate(n_values);
+        counts.truncate(n_values);
+        SparseRows::of_piece(starts, places, bytemuck::cast_vec(counts), self.n_features())
     }
+}
+
+/// What became of a key: number and idf of a feature.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    number: u32,
+    idf: f32,
+}
+
+impl Column {
+    const UNKNOWN: Self = Self { number: u32::MAX, idf: 0.0 };
+
+    fn pack(self) -> u64 {
+        u64::from(self.number) << 32 | u64::from(self.idf.to_bits())
+    }
+
+    fn unpack(packed: u64) -> Self {
+        Self { number: (packed >> 32) as u32, idf: f32::from_bits(packed as u32) }
+    }
+}
+
+/// Something of every key, part by part.
+fn gather<T>(parts: &[Vec<(u64, Occurrence)>], of: impl Fn(u64, &Occurrence) -> T) -> Vec<T> {
+    let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    all.extend(parts.iter().flatten().map(|(key, o)| of(*key, o)));
+    all
 }
 
 /// Counts, column by column, the texts that hold an n-gram hashed there.
 pub(crate) fn add_hashed_dfs(counts: &Counts, bits: u8, dfs: &mut [u32]) {
-    for key in &counts.keys {
+    for (key, _) in counts.entries() {
         dfs[(key >> (64 - bits)) as usize] += 1;
     }
 }
@@ -447,44 +574,74 @@ fn idf(params: &TfidfParams, n_texts: usize, df: u32) -> f32 {
     (ratio.ln() + 1.0) as f32
 }
 
-/// Appends a row given in any order; values of one column (two n-grams hashed together) are added.
-fn push_sorted(row: &mut [(u32, f32)], rows: &mut SparseRows) {
-    row.sort_by_key(|(id, _)| *id);
-    let mut indices: Vec<u32> = Vec::with_capacity(row.len());
-    let mut values: Vec<f32> = Vec::with_capacity(row.len());
-    for &(id, value) in row.iter() {
-        if indices.last() == Some(&id) {
-            *values.last_mut().expect("as long as indices") += value;
-        } else {
-            indices.push(id);
-            values.push(value);
-        }
-    }
-    rows.push(&indices, &values);
-}
-
 /// Counts the n-grams of every text, chunk by chunk.
 pub(crate) fn count(extractor: &Extractor, texts: &[Passage<'_>]) -> Vec<Counts> {
-    texts
-        .par_chunks(CHUNK)
-        .map_init(
-            || (NgramScratch::default(), Counter::<u64>::default()),
-            |(scratch, counter), texts| {
-                let mut counts = Counts::default();
-                for &passage in texts {
-                    for block in 0..extractor.n_blocks() {
-                        let values = passage.vector.iter().map(|v| v.to_bits());
-                        counts.extend(extractor.dense_keys(block).iter().copied().zip(values));
-                        counter.clear();
-                        extractor.keys(block, passage, scratch, |key| counter.add(key, ()));
-                        counts.extend(counter.counts().iter().map(|c| (c.key, c.count)));
-                        counts.ends.push(counts.keys.len());
-                    }
-                }
-                counts
-            },
-        )
-        .collect()
+    let count_chunk = |counting: &mut Counting, texts: &[Passage<'_>]| counting.chunk(extractor, texts);
+    texts.par_chunks(CHUNK).map_init(Counting::default, count_chunk).collect()
+}
+
+/// The buffers of one thread that counts.
+#[derive(Default)]
+struct Counting {
+    scratch: NgramScratch,
+    counter: Counter<u32>,
+    /// The place of each key of the chunk.
+    places: KeyMap<u32>,
+    /// For each block of character n-grams, the places of those of each word.
+    words: Vec<Option<WordCache>>,
+    /// Places of the n-grams of a new word.
+    of_word: Vec<u32>,
+    /// The counts of the chunk.
+    counts: Counts,
+}
+
+impl Counting {
+    fn chunk(&mut self, extractor: &Extractor, texts: &[Passage<'_>]) -> Counts {
+        self.places.clear();
+        self.words.resize_with(extractor.n_blocks(), || None);
+        self.words.iter_mut().flatten().for_each(WordCache::clear);
+        self.counts.clear();
+        for &passage in texts {
+            for block in 0..extractor.n_blocks() {
+                self.count_block(extractor, block, passage);
+                self.counts.ends.push(self.counts.places.len());
+            }
+        }
+        self.counts.sorted_by_part()
+    }
+
+    fn count_block(&mut self, extractor: &Extractor, block: usize, passage: Passage<'_>) {
+        let Self { scratch, counter, places, words, of_word, counts } = self;
+        let keys = &mut counts.keys;
+        let mut place = |key: u64| {
+            *places.entry(key).or_insert_with(|| {
+                keys.push(key);
+                keys.len() as u32 - 1
+            })
+        };
+        counter.clear();
+        if extractor.is_of_chars(block) {
+            let words = words[block].get_or_insert_default();
+            words.make_room();
+            extractor.padded_words(block, passage, scratch, |mut word| {
+                let packed = word.packed();
+                let known = packed.and_then(|packed| words.find(packed));
+                let range = known.unwrap_or_else(|| {
+                    word.keys(|key| of_word.push(place(key)));
+                    words.insert(packed, of_word.drain(..))
+                });
+                words.numbers(&range).iter().for_each(|&place| counter.add(place, ()));
+            });
+        } else {
+            extractor.keys(block, passage, scratch, |key| counter.add(place(key), ()));
+        }
+        for (&key, value) in extractor.dense_keys(block).iter().zip(passage.vector) {
+            counts.places.push(place(key));
+            counts.counts.push(value.to_bits());
+        }
+        counts.places.extend(counter.counts().iter().map(|c| c.key));
+        counts.counts.extend(counter.counts().iter().map(|c| c.count));
+    }
 }
 
 #[cfg(test)]
@@ -504,6 +661,36 @@ mod tests {
 
     fn params(block: TfidfParams) -> FeatureParams {
         FeatureParams { blocks: vec![block], hash_bits: None }
+    }
+
+    #[test]
+    fn features_of_many_chunks_are_counted_as_those_of_one_text_after_the_other() {
+        let texts: Vec<String> =
+            (0..700_u64).map(|i| format!("word{} and a{} {}", i * i % 97, i % 5, TEXTS[i as usize % 4])).collect();
+        let passages: Vec<Passage<'_>> = texts.iter().map(|t| t.as_str().into()).collect();
+        let params = FeatureParams::default();
+        let pool = |n_threads| rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        let (features, rows) = pool(3).install(|| Features::fit_transform(&params, &passages)).unwrap();
+        let (alone, rows_alone) = pool(1).install(|| Features::fit_transform(&params, &passages)).unwrap();
+        assert_eq!((features.keys(), features.names(), &rows), (alone.keys(), alone.names(), &rows_alone));
+        let (mut dfs, mut firsts) = (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+        let (mut scratch, extractor) = (NgramScratch::default(), Extractor::new(&params));
+        for (i, &passage) in passages.iter().enumerate() {
+            let mut of_text = std::collections::BTreeSet::new();
+            for block in 0..2 {
+                extractor.keys(block, passage, &mut scratch, |key| of_text.extend([key]));
+            }
+            for key in of_text {
+                *dfs.entry(key).or_insert(0) += 1;
+                firsts.entry(key).or_insert(i as u32);
+            }
+        }
+        assert_eq!(features.keys(), dfs.keys().copied().collect::<Vec<_>>());
+        assert_eq!(features.first_texts, firsts.values().copied().collect::<Vec<_>>());
+        assert_eq!(features.idf(), dfs.values().map(|&df| idf(&params.blocks[0], 700, df)).collect::<Vec<_>>());
+        for (i, &passage) in passages.iter().enumerate().step_by(50) {
+            assert_eq!(features.transform(&[passage]).row(0), rows.row(i));
+        }
     }
 
     #[test]

@@ -36,10 +36,15 @@ impl WordCache {
     /// Forgets everything where the list is full; ranges from before are void.
     pub(crate) fn make_room(&mut self) {
         if self.numbers.len() > N_NUMBERS {
-            self.entries.fill(Entry::default());
-            self.numbers.clear();
-            self.numbers.shrink_to(2 * N_NUMBERS);
+            self.clear();
         }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries.fill(Entry::default());
+        self.numbers.clear();
+        self.numbers.shrink_to(2 * N_NUMBERS);
     }
 
     /// Where the numbers of a word are, if it is remembered.

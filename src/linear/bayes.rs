@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn negative_values_are_refused() {
         let mut rows = rows();
-        rows.values_mut()[0] = -1.0;
+        rows.values_mut().for_each(|value| *value = -*value);
         assert!(fit_naive_bayes(&Problem::single(&rows, &[0, 1], 2), &NaiveBayesParams::default()).is_err());
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         let blocks = blocks();
         let (mut all, mut all_classes) = (SparseRows::new(30), Vec::new());
         for (rows, classes) in &blocks {
-            all.append(rows);
+            all.extend(rows.clone());
             all_classes.extend_from_slice(classes);
         }
         for loss in [Loss::SquaredHinge, Loss::Hinge, Loss::Logistic] {

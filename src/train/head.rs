@@ -50,6 +50,11 @@ impl HeadParams {
         Self { linear: LinearParams { seed, ..self.linear.clone() }, ..self.clone() }
     }
 
+    /// Whether the linear solver trains on the rows as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.algorithm == Algorithm::OneVsRest && self.ratio_smoothing.is_none()
+    }
+
     /// Runs the solver.
     ///
     /// # Errors

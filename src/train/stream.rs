@@ -12,14 +12,14 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::error::{Error, Result};
-use crate::features::{Counts, Extractor, Features, Passage, add_hashed_dfs, count};
+use crate::features::{CHUNK, Counts, Extractor, Features, Passage, add_hashed_dfs, count};
 use crate::labelled::Columns;
 use crate::linear::{BlockSolver, ClassWeights, LinearModel, LinearParams, Problem, Targets};
 use crate::model::{Calibration, HeadMeta, HeadParts, Model, ModelMeta, ModelParts, TrainingMeta};
 use crate::random::Random;
 use crate::sparse::SparseRows;
 use crate::task::Task;
-use crate::train::{Algorithm, TrainParams};
+use crate::train::TrainParams;
 
 /// Bytes of text in a block.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -82,11 +82,7 @@ impl StreamTrainer {
         if !task.unit.is_empty() || task.heads.iter().any(|head| head.multiple || head.given.is_some()) {
             return not_streamed("a task with several labels per text or a given head");
         }
-        let is_plain = |head: usize| {
-            let head = params.for_head(head);
-            head.algorithm == Algorithm::OneVsRest && head.ratio_smoothing.is_none()
-        };
-        if params.keep_features.is_some() || !(0..task.heads.len()).all(is_plain) {
+        if params.keep_features.is_some() || !(0..task.heads.len()).all(|head| params.for_head(head).is_plain()) {
             return not_streamed("this classifier or --keep-features");
         }
         Ok(Self {
@@ -133,16 +129,16 @@ impl StreamTrainer {
     fn spill_block(&mut self) -> Result<()> {
         let passages: Vec<Passage<'_>> =
             self.texts.iter().map(|(text, target)| Passage { target: *target, ..text.as_str().into() }).collect();
-        let counts = join_counts(count(&self.extractor, &passages));
-        add_hashed_dfs(&counts, self.bits, &mut self.dfs);
+        let counts = count(&self.extractor, &passages);
+        counts.iter().for_each(|counts| add_hashed_dfs(counts, self.bits, &mut self.dfs));
+        let ends = joined_ends(&counts);
         let offset = self.spill.stream_position().map_err(spill_failed)?;
         let n_rows = self.texts.len();
-        let block =
-            Block { offset, first_row: self.n_rows - n_rows, n_rows, n_ends: counts.ends.len(), n_entries: counts.keys.len() };
-        let ends: Vec<u32> = counts.ends.iter().map(|&end| end as u32).collect();
+        let n_entries = ends.last().map_or(0, |&end| end as usize);
+        let block = Block { offset, first_row: self.n_rows - n_rows, n_rows, n_ends: ends.len(), n_entries };
         let shift = 64 - u32::from(self.bits);
         let entries: Vec<[u32; 2]> =
-            counts.entries(0..counts.keys.len()).map(|(key, count)| [(key >> shift) as u32, count]).collect();
+            counts.iter().flat_map(Counts::entries).map(|(key, count)| [(key >> shift) as u32, count]).collect();
         for labels in &mut self.labels {
             self.spill.write_all(bytemuck::cast_slice(&labels.of_rows)).map_err(spill_failed)?;
             labels.of_rows.clear();
@@ -262,10 +258,16 @@ impl StreamTrainer {
         let (labels, rest) = words.split_at(self.labels.len() * block.n_rows);
         let (ends, entries) = rest.split_at(block.n_ends);
         let shift = 64 - u32::from(self.bits);
-        let mut counts = Counts { ends: ends.iter().map(|&end| end as usize).collect(), ..Counts::default() };
-        counts.extend(entries.as_chunks::<2>().0.iter().map(|&[column, count]| (u64::from(column) << shift, count)));
+        let mut first = 0;
+        let mut chunk = |ends: &[u32]| {
+            let start = std::mem::replace(&mut first, ends.last().map_or(0, |&end| end as usize));
+            let entries =
+                entries.as_chunks::<2>().0[start..first].iter().map(|&[column, count]| (u64::from(column) << shift, count));
+            Counts::of_entries(entries, ends.iter().map(|&end| end as usize - start).collect())
+        };
+        let counts = ends.chunks(CHUNK * self.extractor.n_blocks()).map(&mut chunk).collect();
         let labels = labels[head * block.n_rows..(head + 1) * block.n_rows].to_vec();
-        Ok((features.rows(vec![counts]), labels))
+        Ok((features.rows(counts), labels))
     }
 }
 
@@ -320,15 +322,14 @@ fn whole_class_weights(params: &LinearParams, counts: &[usize]) -> LinearParams 
     LinearParams { class_weights: ClassWeights::Given(balanced), ..params.clone() }
 }
 
-fn join_counts(parts: Vec<Counts>) -> Counts {
-    let mut joined = Counts::default();
+/// The ends of all (text, block)s, as if the entries of all parts stood in one list.
+fn joined_ends(parts: &[Counts]) -> Vec<u32> {
+    let mut ends = Vec::new();
     for part in parts {
-        let first = joined.keys.len();
-        joined.keys.extend_from_slice(&part.keys);
-        joined.counts.extend_from_slice(&part.counts);
-        joined.ends.extend(part.ends.iter().map(|end| end + first));
+        let first = ends.last().map_or(0, |&end| end);
+        ends.extend(part.ends.iter().map(|&end| first + end as u32));
     }
-    joined
+    ends
 }
 
 fn temporary_file() -> Result<File> {
