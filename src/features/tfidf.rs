@@ -268,6 +268,11 @@ impl Features {
         &self.keys
     }
 
+    /// The table from keys to features; of no key when hashed.
+    pub(crate) fn index(&self) -> &KeyIndex {
+        &self.index
+    }
+
     /// Keeps the features at `kept` (ascending) only.
     pub(crate) fn select(&self, kept: &[usize]) -> Result<Self> {
         let keys: Vec<u64> = kept.iter().map(|&i| self.keys[i]).collect();

@@ -1,5 +1,6 @@
 //! Writing and reading the container; see the parent module for the format.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
@@ -40,6 +41,9 @@ pub struct HeadParts<'a> {
     /// Sorted out-of-fold nonconformity scores, per label.
     pub nonconformity: Vec<Vec<f32>>,
 }
+
+/// Name, type and bytes of each tensor to be written.
+type Tensors<'a> = Vec<(String, Dtype, Cow<'a, [u8]>)>;
 
 /// Where the tensors lie in the file.
 #[derive(Debug)]
@@ -88,7 +92,7 @@ pub(super) fn serialize(parts: &ModelParts<'_>) -> Result<Vec<u8>> {
     meta.format = FORMAT_VERSION;
     meta.crate_version = env!("CARGO_PKG_VERSION").to_owned();
     meta.n_features = parts.features.n_features();
-    let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
+    let mut tensors: Tensors<'_> = Vec::new();
     for (h, (head, head_meta)) in parts.heads.iter().zip(&mut meta.heads).enumerate() {
         head_meta.n_outputs = head.linear.n_outputs;
         head_meta.weight_scales = weight_scales(head.linear, meta.weights);
@@ -96,9 +100,9 @@ pub(super) fn serialize(parts: &ModelParts<'_>) -> Result<Vec<u8>> {
     }
     let (stride, records) = records(&meta, parts);
     meta.stride = stride;
-    tensors.push(("records".into(), Dtype::U32, bytemuck::cast_slice(&records).to_vec()));
+    tensors.push(("records".into(), Dtype::U32, bytemuck::cast_slice(&records).into()));
     add_vocabulary(parts.features, &mut tensors)?;
-    tensors.push((CHECKSUM.into(), Dtype::U8, vec![0; 8]));
+    tensors.push((CHECKSUM.into(), Dtype::U8, vec![0; 8].into()));
 
     let json = serde_json::to_string(&meta).map_err(|e| Error::model("cannot write the metadata").caused_by(e))?;
     let views = tensors
@@ -164,10 +168,10 @@ fn records(meta: &ModelMeta, parts: &ModelParts<'_>) -> (usize, Vec<u32>) {
     (stride, records)
 }
 
-fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, tensors: &mut Vec<(String, Dtype, Vec<u8>)>) {
+fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, tensors: &mut Tensors<'_>) {
     let linear = head.linear;
     let bias: Vec<f64> = linear.bias.iter().chain(&linear.bias_per_given).copied().collect();
-    tensors.push((format!("bias.{h}"), Dtype::F64, bytemuck::cast_slice(&bias).to_vec()));
+    tensors.push((format!("bias.{h}"), Dtype::F64, bytemuck::cast_slice(&bias).to_vec().into()));
     let scores: Vec<f32> = head.nonconformity.concat();
     let ends: Vec<u32> = head
         .nonconformity
@@ -177,8 +181,8 @@ fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, t
             Some(*end)
         })
         .collect();
-    tensors.push((format!("calibration.{h}"), Dtype::F32, bytemuck::cast_slice(&scores).to_vec()));
-    tensors.push((format!("calibration_ends.{h}"), Dtype::U32, bytemuck::cast_slice(&ends).to_vec()));
+    tensors.push((format!("calibration.{h}"), Dtype::F32, bytemuck::cast_slice(&scores).to_vec().into()));
+    tensors.push((format!("calibration_ends.{h}"), Dtype::U32, bytemuck::cast_slice(&ends).to_vec().into()));
     if linear.n_given == 0 {
         return;
     }
@@ -194,32 +198,32 @@ fn add_head(h: usize, head: &HeadParts<'_>, meta: &HeadMeta, kind: WeightKind, t
         }
         starts.push(ids.len() as u32);
     }
-    tensors.push((format!("given_starts.{h}"), Dtype::U32, bytemuck::cast_slice(&starts).to_vec()));
-    tensors.push((format!("given_ids.{h}"), Dtype::U16, bytemuck::cast_slice(&ids).to_vec()));
+    tensors.push((format!("given_starts.{h}"), Dtype::U32, bytemuck::cast_slice(&starts).to_vec().into()));
+    tensors.push((format!("given_ids.{h}"), Dtype::U16, bytemuck::cast_slice(&ids).to_vec().into()));
     let name = format!("given_weights.{h}");
     match kind {
-        WeightKind::F32 => tensors.push((name, Dtype::F32, bytemuck::cast_slice(&weights).to_vec())),
+        WeightKind::F32 => tensors.push((name, Dtype::F32, bytemuck::cast_slice(&weights).to_vec().into())),
         WeightKind::I16 => {
             let units: Vec<i16> = weights.iter().enumerate().map(|(i, &w)| quantise(w, meta.weight_scales[i % k])).collect();
-            tensors.push((name, Dtype::I16, bytemuck::cast_slice(&units).to_vec()));
+            tensors.push((name, Dtype::I16, bytemuck::cast_slice(&units).to_vec().into()));
         }
     }
 }
 
-fn add_vocabulary(features: &Features, tensors: &mut Vec<(String, Dtype, Vec<u8>)>) -> Result<()> {
-    let index = KeyIndex::build(features.keys())?;
+fn add_vocabulary<'a>(features: &'a Features, tensors: &mut Tensors<'a>) -> Result<()> {
+    let KeyIndex { starts, tags } = features.index();
     let is_hashed = features.keys().is_empty();
-    let (starts, tags) = if is_hashed { (Vec::new(), vec![0; TAG_PADDING]) } else { (index.starts, index.tags) };
-    tensors.push(("starts".into(), Dtype::U32, bytemuck::cast_slice(&starts).to_vec()));
-    tensors.push(("tags".into(), Dtype::U8, tags));
+    let (starts, tags) = if is_hashed { (&[][..], &[0; TAG_PADDING][..]) } else { (&starts[..], &tags[..]) };
+    tensors.push(("starts".into(), Dtype::U32, bytemuck::cast_slice(starts).into()));
+    tensors.push(("tags".into(), Dtype::U8, tags.into()));
     let (names, ends) = features.names().parts();
     if u32::try_from(names.len()).is_err() {
         return Err(Error::model("the n-grams are longer than 4 GB together").help("use --hash-bits"));
     }
     let ends: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
-    tensors.push(("names".into(), Dtype::U8, names.as_bytes().to_vec()));
-    tensors.push(("name_ends".into(), Dtype::U32, bytemuck::cast_slice(&ends).to_vec()));
-    tensors.push(("blocks".into(), Dtype::U8, features.blocks().to_vec()));
+    tensors.push(("names".into(), Dtype::U8, names.as_bytes().into()));
+    tensors.push(("name_ends".into(), Dtype::U32, bytemuck::cast_slice(&ends).to_vec().into()));
+    tensors.push(("blocks".into(), Dtype::U8, features.blocks().into()));
     Ok(())
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Bytes {
     Mapped(Mmap),
     /// A copy in memory; the second field is its length in bytes.
     Owned(Vec<u64>, usize),
+    /// Bytes that happened to be aligned.
+    Aligned(Vec<u8>),
     /// Compiled into the program.
     Static(&'static [u8]),
 }
@@ -45,10 +47,16 @@ impl Bytes {
         Self::Owned(words, bytes.len())
     }
 
+    /// Takes bytes over; copies them only if they are not aligned.
+    pub(crate) fn take(bytes: Vec<u8>) -> Self {
+        if bytes.as_ptr().addr().is_multiple_of(align_of::<u64>()) { Self::Aligned(bytes) } else { Self::copy(&bytes) }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
             Self::Owned(words, length) => &bytemuck::cast_slice(words)[..*length],
+            Self::Aligned(bytes) => bytes,
             Self::Static(bytes) => bytes,
         }
     }

@@ -129,7 +129,7 @@ impl Model {
     ///
     /// If the parts do not fit together.
     pub fn assemble(parts: &ModelParts<'_>) -> Result<Self> {
-        Self::open(Bytes::copy(&file::serialize(parts)?))
+        Self::open(Bytes::take(file::serialize(parts)?))
     }
 
     fn open(bytes: Bytes) -> Result<Self> {
