@@ -74,8 +74,8 @@ pub(crate) struct Design {
     lone: Vec<Lone>,
 }
 
-/// Rows of a chunk; chunks are filled by different threads.
-const CHUNK_ROWS: usize = 1 << 10;
+/// Rows of a chunk; chunks are filled by different threads. In smaller pieces of memory, what a matrix leaves behind is kept by the allocator.
+const CHUNK_ROWS: usize = 1 << 11;
 
 /// Bytes read in one go when rows are visited in random order.
 const STRETCH_BYTES: usize = 1 << 15;
@@ -90,15 +90,14 @@ struct Chunk {
     entries: Vec<Entry>,
     squared_norms: Vec<f64>,
     lone_norms: Vec<f64>,
-    lone: Vec<Lone>,
+    /// Lone columns with what is known of each.
+    lone: Vec<(u32, Lone)>,
 }
 
-/// A column that only `row` has.
+/// The only value of a column, and the position of its row.
 #[derive(Debug, Clone, Copy)]
 struct Lone {
-    column: u32,
-    row: u32,
-    given: u32,
+    position: u32,
     value: f32,
 }
 
@@ -145,14 +144,17 @@ impl Design {
         let given_factor = if source.given.is_some() { source.given_scale * source.given_scale } else { 0.0 };
         let mut rows: Vec<u32> = (0..n_rows as u32).collect();
         Random::new(seed).shuffle(&mut rows);
-        let fill = |rows: &[u32]| Chunk::fill(source, &columns, given_factor, rows);
-        let mut chunks = rows.par_chunks(CHUNK_ROWS).map(fill).collect::<Result<Vec<_>>>()?;
+        let fill = |(c, rows): (usize, &[u32])| Chunk::fill(source, &columns, given_factor, rows, c * CHUNK_ROWS);
+        let mut chunks = rows.par_chunks(CHUNK_ROWS).enumerate().map(fill).collect::<Result<Vec<_>>>()?;
         let mut gather =
             |part: fn(&mut Chunk) -> &mut Vec<f64>| chunks.iter_mut().flat_map(|c| std::mem::take(part(c))).collect();
         let squared_norms = gather(|chunk| &mut chunk.squared_norms);
         let lone_norms = gather(|chunk| &mut chunk.lone_norms);
-        let lone: Vec<Lone> = chunks.iter_mut().flat_map(|chunk| std::mem::take(&mut chunk.lone)).collect();
-        lone.iter().enumerate().for_each(|(at, lone)| columns.codes[lone.column as usize] = LONE | at as u32);
+        let mut lone = Vec::with_capacity(chunks.iter().map(|chunk| chunk.lone.len()).sum());
+        for (column, of_column) in chunks.iter_mut().flat_map(|chunk| std::mem::take(&mut chunk.lone)) {
+            columns.codes[column as usize] = LONE | lone.len() as u32;
+            lone.push(of_column);
+        }
         Ok(Self {
             chunks,
             givens: source.given.map_or_else(Vec::new, |(values, _)| rows.iter().map(|&i| values[i as usize]).collect()),
@@ -221,9 +223,9 @@ impl Design {
         match self.columns.codes[column] {
             ABSENT => Place::Nowhere,
             code if code & LONE != 0 => {
-                let Lone { row, value, given, .. } = self.lone[(code & !LONE) as usize];
-                let given = (self.n_givens > 0).then_some(given as usize);
-                Place::Lone { row: row as usize, value: f64::from(value), given }
+                let Lone { position, value } = self.lone[(code & !LONE) as usize];
+                let given = self.givens.get(position as usize).map(|&g| g as usize);
+                Place::Lone { row: self.rows[position as usize] as usize, value: f64::from(value), given }
             }
             slot if slot < self.columns.n_doubled_slots => Place::Doubled(slot as usize),
             slot => {
@@ -235,12 +237,13 @@ impl Design {
 }
 
 impl Chunk {
-    fn fill(source: &Source<'_>, columns: &Columns, given_factor: f64, rows: &[u32]) -> Result<Self> {
+    /// The chunk of `rows`, whose positions begin at `first`.
+    fn fill(source: &Source<'_>, columns: &Columns, given_factor: f64, rows: &[u32], first: usize) -> Result<Self> {
         let n_values: usize = rows.iter().map(|&i| source.rows.row(i as usize).indices.len() + 1).sum();
         let mut chunk = Self { entries: Vec::with_capacity(n_values), ..Self::default() };
         let mut spare = Vec::new();
-        for &i in rows {
-            chunk.push_row(source, columns, given_factor, i as usize, &mut spare)?;
+        for (position, &i) in (first as u32..).zip(rows) {
+            chunk.push_row(source, columns, given_factor, i as usize, position, &mut spare)?;
         }
         chunk.bounds.push((chunk.entries.len(), chunk.entries.len()));
         Ok(chunk)
@@ -252,6 +255,7 @@ impl Chunk {
         columns: &Columns,
         given_factor: f64,
         i: usize,
+        position: u32,
         cold: &mut Vec<Entry>,
     ) -> Result<()> {
         let row = source.rows.row(i);
@@ -265,7 +269,7 @@ impl Chunk {
             match columns.codes[column as usize] {
                 code if code & LONE != 0 => {
                     lone_norm += square;
-                    self.lone.push(Lone { column, row: i as u32, given: source.given.map_or(0, |(values, _)| values[i]), value });
+                    self.lone.push((column, Lone { position, value }));
                 }
                 slot if slot < columns.n_doubled_slots => {
                     self.entries.push(Entry { slot, value });
@@ -353,7 +357,7 @@ impl Census {
         let code = |count: &u32| if *count == 1 { LONE } else { ABSENT };
         let mut codes: Vec<u32> = self.counts.iter().map(code).collect();
         let mut order: Vec<u32> = (0..self.counts.len() as u32).filter(|&j| self.counts[j as usize] > 1).collect();
-        order.sort_unstable_by_key(|&j| (!is_doubled(j), u32::MAX - self.counts[j as usize], j));
+        order.par_sort_unstable_by_key(|&j| (!is_doubled(j), u32::MAX - self.counts[j as usize], j));
         let per_doubled = 1 + source.given.map_or(0, |(_, n)| n);
         let (mut n_slots, mut n_doubled_slots) = (0usize, 0);
         for &j in &order {

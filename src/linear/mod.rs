@@ -40,6 +40,7 @@ pub(crate) use blocks::BlockSolver;
 pub use path::{HeldOut, cross_scores, fit_path};
 pub use ratios::{log_count_ratios, scale_columns};
 pub use softmax::{fit_softmax, softmax_objective};
+pub(crate) use train::Solver;
 pub use train::{Duals, fit, fit_from, objective};
 
 /// What a misclassified row costs.

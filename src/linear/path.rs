@@ -19,9 +19,8 @@ use crate::error::{Error, Result};
 /// As [`super::fit`].
 pub fn fit_path(problem: &Problem<'_>, params: &LinearParams, cs: &[f64]) -> Result<Vec<LinearModel>> {
     let mut models: Vec<Option<LinearModel>> = vec![None; cs.len()];
-    let problem = *problem;
-    walk(&problem, params, cs, None, |at, design, trained, outputs| {
-        models[at] = Some(assemble(design, &problem, trained, outputs));
+    walk(problem, params, cs, None, |at, design, trained, outputs| {
+        models[at] = Some(assemble(design, problem.n_classes, trained, outputs));
     })?;
     // The walk has visited every C.
     Ok(models.into_iter().flatten().collect())

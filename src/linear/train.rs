@@ -58,15 +58,41 @@ pub fn fit(problem: &Problem<'_>, params: &LinearParams) -> Result<LinearModel> 
 ///
 /// As [`fit`]; also if `start` does not have one number for each output and row.
 pub fn fit_from(problem: &Problem<'_>, params: &LinearParams, start: Option<&Duals>) -> Result<(LinearModel, Duals)> {
-    let costs = Costs::new(problem, params)?;
-    let design = Design::build(&source(problem, params), params.seed)?;
-    let mut outputs: Vec<Output> = (0..problem.n_outputs()).map(|k| costs.output(k, params.c)).collect();
+    let mut solver = Solver::new(problem, params)?;
     if let Some(start) = start {
-        start_from(&mut outputs, start, params)?;
+        start_from(&mut solver.outputs, start, params)?;
     }
-    let trained = train(&design, params, &mut outputs);
-    let model = assemble(&design, problem, &trained, &outputs);
-    Ok((model, Duals { c: params.c, alphas: outputs.into_iter().map(|output| output.alphas).collect() }))
+    Ok(solver.run())
+}
+
+/// A problem laid out for its solver, which needs the rows no more.
+pub(crate) struct Solver<'p> {
+    params: &'p LinearParams,
+    n_classes: usize,
+    design: Design,
+    outputs: Vec<Output>,
+}
+
+impl<'p> Solver<'p> {
+    /// Checks and lays out `problem`, on all threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit`].
+    pub(crate) fn new(problem: &Problem<'_>, params: &'p LinearParams) -> Result<Self> {
+        let costs = Costs::new(problem, params)?;
+        let design = Design::build(&source(problem, params), params.seed)?;
+        let outputs = (0..problem.n_outputs()).map(|k| costs.output(k, params.c)).collect();
+        Ok(Self { params, n_classes: problem.n_classes, design, outputs })
+    }
+
+    /// Learns the model, on as many threads as there are outputs.
+    pub(crate) fn run(mut self) -> (LinearModel, Duals) {
+        let trained = train(&self.design, self.params, &mut self.outputs);
+        let model = assemble(&self.design, self.n_classes, &trained, &self.outputs);
+        let alphas = self.outputs.into_iter().map(|output| output.alphas).collect();
+        (model, Duals { c: self.params.c, alphas })
+    }
 }
 
 /// The primal objective of each output of `model`: ½‖w‖² + Σ_i C_i loss(y_i·score_i), what [`fit`] minimises.
@@ -247,9 +273,9 @@ fn train_in<S: Scalar>(design: &Design, params: &LinearParams, outputs: &mut [Ou
 }
 
 /// Puts the weights back in the order of the features.
-pub(super) fn assemble(design: &Design, problem: &Problem<'_>, trained: &Trained, outputs: &[Output]) -> LinearModel {
-    let mut model = LinearModel::zeros(design.n_features(), problem.n_classes, outputs.len(), design.n_givens());
-    let n_rows = problem.rows.n_rows();
+pub(super) fn assemble(design: &Design, n_classes: usize, trained: &Trained, outputs: &[Output]) -> LinearModel {
+    let mut model = LinearModel::zeros(design.n_features(), n_classes, outputs.len(), design.n_givens());
+    let n_rows = design.rows().len();
     let signed = |k: usize, i: usize| outputs[k].alphas[i].copysign(outputs[k].costs[i]) as f32;
     let betas = (0..n_rows).flat_map(|i| (0..outputs.len()).map(move |k| (k, i))).map(|(k, i)| signed(k, i)).collect();
     match &trained.blocks {

@@ -1,5 +1,7 @@
 //! Cross-validation by group: every score comes from a model that never saw the text's group.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -10,7 +12,7 @@ use crate::linear::cross_scores;
 use crate::model::Calibration;
 use crate::random::Random;
 use crate::task::Task;
-use crate::train::{Algorithm, HeadParams, HeadSet, TrainParams, calibrate, strongest_features, thresholds};
+use crate::train::{HeadParams, HeadSet, TrainParams, calibrate, strongest_features, thresholds};
 
 /// Held-out predictions of one head over all folds.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub struct FoldScores {
 
 /// Class scores of every entry of `set`, each by the model of the fold that it was left out of.
 pub(super) fn held_out_scores(set: &HeadSet<'_>, params: &HeadParams, folds: &[usize], n_folds: usize) -> Result<Vec<Vec<f64>>> {
-    if params.algorithm == Algorithm::OneVsRest && params.ratio_smoothing.is_none() {
+    if params.is_plain() {
         let mut by_c = held_out_path(set, params, &[params.linear.c], folds)?;
         return Ok(by_c.pop().unwrap_or_default());
     }
@@ -136,7 +138,7 @@ fn cross_validate_some(
         }
         for (head, result) in results.iter_mut().enumerate() {
             result.items.extend(fold_items(
-                &HeadSet::new(head, task, data, &rows),
+                &HeadSet::new(head, task, data, Cow::Borrowed(&rows)),
                 params.for_head(head),
                 params,
                 folds,

@@ -9,6 +9,8 @@ mod offsets;
 mod search;
 mod stream;
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Interval, Item, Scores, SingleNgram, bootstrap, pair_labels};
 use crate::features::{FeatureParams, Features};
 use crate::labelled::{HeadCases, Labelled};
-use crate::linear::{LinearModel, Problem, Targets};
+use crate::linear::{LinearModel, Problem, Solver, Targets};
 use crate::model::{Calibration, HeadMeta, HeadParts, Model, ModelMeta, ModelParts, ScoreMeta, TrainingMeta, WeightKind};
 use crate::sparse::SparseRows;
 use crate::task::Task;
@@ -114,12 +116,16 @@ pub fn train_logged(task: &Task, data: &Labelled, params: &TrainParams, search: 
         features = features.select(&kept)?;
         rows = features.transform(&passages);
     }
-    // The solver of a head with two classes leaves all threads but one idle: names are for people, and found meanwhile.
-    let heads = || (0..task.heads.len()).into_par_iter().map(|head| train_head(head, task, data, &rows, params));
-    let (trained, names) = rayon::join(|| heads().collect::<Result<Vec<_>>>(), || features.find_names(&passages));
-    let trained = trained?;
-    drop(rows);
-    features.set_names(names);
+    let find_names = |head: usize| (head == 0).then(|| features.find_names(&passages));
+    let (trained, names): (Vec<TrainedHead>, Vec<_>) = {
+        let rows = rows;
+        let n_heads = task.heads.len();
+        // Where there is one head, it takes the rows over and lets them go as soon as it can.
+        let of_heads = if n_heads == 1 { vec![Cow::Owned(rows)] } else { vec![Cow::Borrowed(&rows); n_heads] };
+        let train_head = |(head, rows)| train_head(head, task, data, rows, params, || find_names(head));
+        of_heads.into_par_iter().enumerate().map(train_head).collect::<Result<Vec<_>>>()?.into_iter().unzip()
+    };
+    features.set_names(names.into_iter().flatten().next().unwrap_or_default());
     let parts = ModelParts {
         meta: ModelMeta {
             format: 0,
@@ -158,12 +164,26 @@ struct TrainedHead {
     scores: Vec<ScoreMeta>,
 }
 
-fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, params: &TrainParams) -> Result<TrainedHead> {
+/// Trains a head. Its solver may leave all threads but one idle: `meanwhile` runs beside it, but not before the rows are laid out, on all threads.
+fn train_head<T: Send>(
+    head: usize,
+    task: &Task,
+    data: &Labelled,
+    rows: Cow<'_, SparseRows>,
+    params: &TrainParams,
+    meanwhile: impl FnOnce() -> T + Send,
+) -> Result<(TrainedHead, T)> {
     let cases = &data.heads()[head];
     let head_params = params.for_head(head).seeded(params.seed);
-    let set = HeadSet::new(head, task, data, rows);
+    let mut set = HeadSet::new(head, task, data, rows);
     let all: Vec<usize> = (0..set.len()).collect();
-    let (linear, single_ngram) = rayon::join(|| set.fit(&head_params, &all), || set.single_ngram(data));
+    let lay_out = || set.with_problem(&all, |problem| Solver::new(problem, &head_params.linear));
+    let solver = head_params.is_plain().then(lay_out).transpose()?;
+    if solver.is_some() && params.folds == 0 {
+        set.rows = Cow::Owned(SparseRows::new(0));
+    }
+    let fit = || solver.map_or_else(|| set.fit(&head_params, &all), |solver| Ok(solver.run().0));
+    let (linear, (single_ngram, beside)) = rayon::join(fit, || (set.single_ngram(data), meanwhile()));
     let linear = linear?;
     let n_classes = cases.labels.len();
     let mut meta = HeadMeta {
@@ -185,12 +205,12 @@ fn train_head(head: usize, task: &Task, data: &Labelled, rows: &SparseRows, para
         nonconformity = nonconformity_scores(&set, &judged);
         scores = score_metas(&meta.name, &items, n_classes, params);
     }
-    Ok(TrainedHead { meta, linear, nonconformity, scores })
+    Ok((TrainedHead { meta, linear, nonconformity, scores }, beside))
 }
 
 /// The training set of one head: one entry per case, or one per text where a text may have several labels.
 pub(crate) struct HeadSet<'a> {
-    rows: &'a SparseRows,
+    rows: Cow<'a, SparseRows>,
     cases: &'a HeadCases,
     /// Text of each entry.
     texts: Vec<usize>,
@@ -204,7 +224,7 @@ pub(crate) struct HeadSet<'a> {
 }
 
 impl<'a> HeadSet<'a> {
-    pub(crate) fn new(head: usize, task: &Task, data: &'a Labelled, rows: &'a SparseRows) -> Self {
+    pub(crate) fn new(head: usize, task: &Task, data: &'a Labelled, rows: Cow<'a, SparseRows>) -> Self {
         let cases = &data.heads()[head];
         let is_multiple = task.heads[head].multiple;
         let (mut texts, mut classes): (Vec<usize>, Vec<Vec<u32>>) = Default::default();
@@ -239,7 +259,7 @@ impl<'a> HeadSet<'a> {
         let is_whole = wanted.len() == self.rows.n_rows() && wanted.iter().enumerate().all(|(i, &t)| i == t);
         let selected;
         let rows = if is_whole {
-            self.rows
+            &*self.rows
         } else {
             selected = self.rows.select(&wanted);
             &selected
@@ -282,9 +302,9 @@ impl<'a> HeadSet<'a> {
     }
 
     /// The entries at `chosen` alone.
-    fn subset(&self, chosen: &[usize]) -> HeadSet<'a> {
+    fn subset(&self, chosen: &[usize]) -> HeadSet<'_> {
         HeadSet {
-            rows: self.rows,
+            rows: Cow::Borrowed(&*self.rows),
             cases: self.cases,
             texts: chosen.iter().map(|&i| self.texts[i]).collect(),
             classes: chosen.iter().map(|&i| self.classes[i].clone()).collect(),
@@ -464,7 +484,7 @@ fn strongest_features(
 ) -> Result<Vec<usize>> {
     let mut strength = vec![0.0_f32; rows.n_columns()];
     for head in 0..task.heads.len() {
-        let set = HeadSet::new(head, task, data, rows);
+        let set = HeadSet::new(head, task, data, Cow::Borrowed(rows));
         let learnt: Vec<usize> = (0..set.len()).filter(|&entry| is_learnt(set.texts[entry])).collect();
         let linear = set.fit(params.for_head(head), &learnt)?;
         let largest = linear.shared.iter().fold(0.0_f32, |m, w| m.max(w.abs())).max(f32::MIN_POSITIVE);

@@ -8,6 +8,8 @@
 //! at a time cost a tenth of the full grid. Small sets are cut into folds several times, and the scores averaged. Last come decision offsets, tuned on the other
 //! folds each; were they part of every step, their noise would hide what other steps gain. The vocabulary is learnt from all training texts, without their labels.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -135,7 +137,7 @@ pub fn search(task: &Task, data: &Labelled, params: &TrainParams, grid: &SearchP
         FEATURE_STEPS.iter().try_for_each(|(name, changed)| step(name, &|features| changed(features, data)))?;
     }
     for (head, best) in best.iter_mut().enumerate() {
-        let set = HeadSet::new(head, task, data, &rows);
+        let set = HeadSet::new(head, task, data, Cow::Borrowed(&rows));
         for (step, changed, factors) in HEAD_STEPS {
             let Some(next) = changed(&best.params, &set) else { continue };
             let found = search.around(step, head, &rows, &next, factors)?;
@@ -267,7 +269,7 @@ fn linear(params: &HeadParams, edit: fn(&mut LinearParams)) -> HeadParams {
 impl Search<'_> {
     /// The first path of a head.
     fn start(&mut self, head: usize, params: &TrainParams, rows: &SparseRows) -> Result<Best> {
-        let set = HeadSet::new(head, self.task, self.data, rows);
+        let set = HeadSet::new(head, self.task, self.data, Cow::Borrowed(rows));
         let mut first = params.for_head(head).clone();
         first.linear.eps = SEARCH_EPS;
         first.linear.class_weights = ClassWeights::Balanced;
@@ -280,7 +282,7 @@ impl Search<'_> {
 
     /// The best of some factors on the head's C.
     fn around(&mut self, step: &str, head: usize, rows: &SparseRows, params: &HeadParams, factors: &[f64]) -> Result<Best> {
-        let set = HeadSet::new(head, self.task, self.data, rows);
+        let set = HeadSet::new(head, self.task, self.data, Cow::Borrowed(rows));
         let cs: Vec<f64> = factors.iter().map(|factor| factor * params.linear.c).collect();
         self.best_of(step, &set, head, params, &cs)
     }
