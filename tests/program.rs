@@ -399,6 +399,30 @@ fn bad_rows_are_listed_and_good_rows_labelled() {
 }
 
 #[test]
+fn json_that_is_no_text_is_neither_labelled_nor_trained_on() {
+    let bench = Bench::new();
+    let data = bench.write(
+        "t.jsonl",
+        b"{\"id\":1,\"text\":\"it rejects\"}\n{\"id\":2,\"text\":[\"x\"]}\n{\"id\":[3],\"text\":\"it welcomes\"}\n",
+    );
+    let output = stance(&["predict", &data, "--model", &bench.train()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 3, "{}", stdout(&output));
+    assert!(stdout(&output).contains("[3],it welcomes"), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("t.jsonl:2, column \"text\": no text; expected a string; found an array"),
+        "{}",
+        stderr(&output)
+    );
+    let labelled: String =
+        (0..9).map(|i| format!("{{\"text\":{},\"label\":\"l{}\"}}\n", ["\"it rejects\"", "4"][i / 8], i % 2)).collect();
+    let data = bench.write("l.jsonl", labelled.as_bytes());
+    let output = stance(&["train", &data, "--label", "label", "--model", &bench.arg("l.stance")]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("l.jsonl:9, column \"text\": no text"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_row_of_fifty_megabytes_is_refused_and_its_neighbours_stay() {
     let bench = Bench::new();
     let model = bench.train();

@@ -173,7 +173,7 @@ impl Bench {
 fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
     let start = Instant::now();
     let mut reader = table.open()?;
-    let column = table.text_column(&reader, &predictor.model().meta().task)?;
+    let column = table.text_column(&mut reader, &predictor.model().meta().task)?;
     let conditions = table.conditions(reader.columns())?;
     let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
     while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {

@@ -68,7 +68,7 @@ impl Check {
     fn read(&self, table: &TableArgs, split: &str, rejects: &mut Rejects) -> anyhow::Result<Vec<CheckedRow>> {
         let task = self.task.task(&table.data, table.rows.text.as_deref())?;
         let mut reader = table.open()?;
-        let text = table.text_column(&reader, &task)?;
+        let text = table.text_column(&mut reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         let split_column = match &self.split {
             Some(name) => {

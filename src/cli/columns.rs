@@ -56,11 +56,13 @@ impl TableArgs {
         Ok(TableReader::open(&source, &self.rows.read.options())?)
     }
 
-    /// Position of the text column: by flag, by the task, or by its usual names.
-    pub fn text_column(&self, reader: &TableReader, task: &Task) -> anyhow::Result<usize> {
+    /// Position of the text column, by flag, by the task, or by its usual names; rows without text in it are refused from now on.
+    pub fn text_column(&self, reader: &mut TableReader, task: &Task) -> anyhow::Result<usize> {
         let in_task = task.text.as_deref().filter(|name| reader.columns().iter().any(|c| c == name));
         let wanted = self.rows.text.as_deref().or(in_task);
-        Ok(find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.source().path()))?)
+        let column = find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.source().path()))?;
+        reader.expect_text(column);
+        Ok(column)
     }
 
     /// The conditions of `--where`.
@@ -108,7 +110,7 @@ impl TableArgs {
         mut push: impl for<'r> FnMut(&Columns, &'r dyn Fn(usize) -> &'r str) -> stancekit::Result<()>,
     ) -> anyhow::Result<Columns> {
         let mut reader = self.open()?;
-        let text = self.text_column(&reader, task)?;
+        let text = self.text_column(&mut reader, task)?;
         let mut columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
         columns.kind = kind.map(|name| position(reader.columns(), name)).transpose()?;
         let conditions = self.conditions(reader.columns())?;

@@ -63,7 +63,7 @@ impl Predict {
         let mut task = predictor.model().meta().task.clone();
         self.target.overrule(&mut task)?;
         let mut reader = self.table.open()?;
-        let text = self.table.text_column(&reader, &task)?;
+        let text = self.table.text_column(&mut reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, false).map_err(|e| e.in_file(reader.source().path()))?;
         let options = BatchOptions {
             use_given_columns: self.use_given,

@@ -293,8 +293,9 @@ struct Group {
 }
 
 impl OpenTable {
-    fn new(reader: TableReader, options: &ArticleOptions) -> Result<Self> {
+    fn new(mut reader: TableReader, options: &ArticleOptions) -> Result<Self> {
         let roles = Roles::find(reader.columns(), options).map_err(|e| e.in_file(reader.source().path()))?;
+        reader.expect_text(roles.text);
         let stem = reader.source().stem();
         Ok(Self { reader, batch: RowBatch::new(), row: 0, stem, roles, group: None })
     }
@@ -495,6 +496,26 @@ mod tests {
         let messages: Vec<String> = rejects.first().iter().map(ToString::to_string).collect();
         assert!(messages[0].starts_with("empty.csv: the file is empty"), "{messages:?}");
         assert!(messages[1].starts_with("b.csv: no text column"), "{messages:?}");
+    }
+
+    #[test]
+    fn a_json_value_that_is_no_text_is_refused_and_its_neighbours_are_read() {
+        let lines = r#"{"text": "One.", "tags": ["a"]}
+{"text": ["x", "y"]}
+{"text": {"a": 1}}
+{"text": 7}
+{"text": true}
+{"text": [1], "text": "Two.", "tags": 5}
+"#;
+        let (articles, rejects) = read(&[("t.jsonl", lines)], ArticleOptions::default());
+        let texts: Vec<(&str, &str)> = articles.iter().map(|a| (a.text.as_str(), a.extra[0].1.as_str())).collect();
+        assert_eq!(texts, [("One.", "[\"a\"]"), ("Two.", "5")]);
+        let messages: Vec<String> = rejects.first().iter().map(ToString::to_string).collect();
+        for (line, (message, kind)) in (2..).zip(messages.iter().zip(["an array", "an object", "a number", "a boolean"])) {
+            let start = format!("t.jsonl:{line}, column \"text\": no text; expected a string; found {kind}; ");
+            assert!(message.starts_with(&start), "{message}");
+        }
+        assert_eq!(messages.len(), 4);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reads JSON Lines as rows of text: one object a line, its values cut out of the line without being interpreted.
 //!
 //! Strings lose their quotes and escapes, `null` and missing keys are empty, all other values (numbers, arrays, objects) stay the JSON text they
-//! are, digit for digit. Keys that the first record does not have are passed over: which come later cannot be known while streaming.
+//! are, digit for digit; in the column of the text they are refused, since nobody wrote them to be read. Keys that the first record does not have are passed over: which come later cannot be known while streaming.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -89,13 +89,23 @@ pub(super) fn keys(line: &[u8]) -> Result<Vec<String>, Error> {
     Ok(record.keys().cloned().collect())
 }
 
-/// Writes the values of one record into `cells`, one for each of `columns`.
-pub(super) fn read_cells(line: &[u8], columns: &[String], cells: &mut [Vec<u8>]) -> Result<(), Error> {
+/// Writes the values of one record into `cells`, one for each of `columns`; that of column `text` must be a string.
+pub(super) fn read_cells(line: &[u8], columns: &[String], text: Option<usize>, cells: &mut [Vec<u8>]) -> Result<(), Error> {
     let line = std::str::from_utf8(line)
         .map_err(|_| Error::input("invalid UTF-8").help("save the file as UTF-8, or name its encoding with --encoding"))?;
     cells.iter_mut().for_each(Vec::clear);
     let mut deserializer = serde_json::Deserializer::from_str(line);
-    Record { columns, cells }.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|e| bad_json(&e))
+    let mut not_text = None;
+    let record = Record { columns, text, not_text: &mut not_text, cells };
+    record.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|e| bad_json(&e))?;
+    match (text, not_text) {
+        (Some(text), Some(kind)) => Err(Error::input("no text")
+            .in_column(&columns[text])
+            .expected("a string")
+            .found(kind)
+            .help("make a string of it, or say which column is the text with --text")),
+        _ => Ok(()),
+    }
 }
 
 /// What serde_json found, without its own line number, which is always 1.
@@ -108,6 +118,9 @@ fn bad_json(error: &serde_json::Error) -> Error {
 
 struct Record<'a> {
     columns: &'a [String],
+    text: Option<usize>,
+    /// What stands where text should.
+    not_text: &'a mut Option<&'static str>,
     cells: &'a mut [Vec<u8>],
 }
 
@@ -132,6 +145,9 @@ impl<'de> Visitor<'de> for Record<'_> {
             let value: &RawValue = map.next_value()?;
             if let Some(column) = column {
                 expected = column + 1;
+                if Some(column) == self.text {
+                    *self.not_text = kind_beside_string(value.get());
+                }
                 self.cells[column].clear();
                 write_value(value.get(), &mut self.cells[column]).map_err(serde::de::Error::custom)?;
             }
@@ -169,6 +185,17 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
+/// What a value is that is neither a string nor null, which stands for an empty one.
+fn kind_beside_string(raw: &str) -> Option<&'static str> {
+    match raw.as_bytes().first()? {
+        b'"' | b'n' => None,
+        b'[' => Some("an array"),
+        b'{' => Some("an object"),
+        b't' | b'f' => Some("a boolean"),
+        _ => Some("a number"),
+    }
+}
+
 fn write_value(raw: &str, cell: &mut Vec<u8>) -> Result<(), String> {
     match raw.as_bytes() {
         b"null" => {}
@@ -189,7 +216,7 @@ mod tests {
     fn read(line: &str, columns: &[&str]) -> Result<Vec<String>, String> {
         let columns: Vec<String> = columns.iter().map(|&c| c.to_owned()).collect();
         let mut cells = vec![b"old".to_vec(); columns.len()];
-        read_cells(line.as_bytes(), &columns, &mut cells).map_err(|e| e.to_string())?;
+        read_cells(line.as_bytes(), &columns, None, &mut cells).map_err(|e| e.to_string())?;
         Ok(cells.into_iter().map(|c| String::from_utf8(c).unwrap()).collect())
     }
 

@@ -1,6 +1,6 @@
 //! Streams the rows of a CSV, TSV, JSON Lines or Parquet table in batches.
 //!
-//! A row that cannot be used (ragged, too large, NUL bytes, invalid UTF-8, no JSON object) goes to [`Rejects`] with its line and the
+//! A row that cannot be used (ragged, too large, NUL bytes, invalid UTF-8, no JSON object, no text where text is expected) goes to [`Rejects`] with its line and the
 //! reason. What makes the whole table unusable is an error: no header, two columns of one name, a damaged archive.
 
 use std::io::BufRead;
@@ -90,6 +90,8 @@ enum Rows {
         line: Vec<u8>,
         cells: Vec<Vec<u8>>,
         first: Option<u64>,
+        /// The column whose values must be strings.
+        text: Option<usize>,
     },
     #[cfg(feature = "parquet")]
     Parquet(super::parquet_reader::ParquetReader),
@@ -137,6 +139,13 @@ impl TableReader {
     /// Names of the columns, in the order of the file.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// Refuses the rows of JSON Lines whose value in this column is no string: it is read as text, and an array or a number is none.
+    pub fn expect_text(&mut self, column: usize) {
+        if let Rows::Jsonl { text, .. } = &mut self.rows {
+            *text = Some(column);
+        }
     }
 
     /// The source being read.
@@ -230,7 +239,7 @@ impl TableReader {
             match jsonl_reader::keys(&line) {
                 Ok(columns) => {
                     let cells = vec![Vec::new(); columns.len()];
-                    let rows = Rows::Jsonl { lines, line, cells, first: Some(number) };
+                    let rows = Rows::Jsonl { lines, line, cells, first: Some(number), text: None };
                     return Ok(Self { source: source.clone(), columns, rows, max_row_bytes, early, failure: None });
                 }
                 Err(_) if number == 1 && line.trim_ascii_start().starts_with(b"[") => return Err(json_array(source)),
@@ -305,13 +314,13 @@ impl TableReader {
                 RowEnd::OpenQuote { line, quote_line } => Step::Refused(open_quote(quote_line).on_line(line)),
                 RowEnd::End => Step::End,
             }),
-            Rows::Jsonl { lines, line, cells, first } => {
+            Rows::Jsonl { lines, line, cells, first, text } => {
                 let end = match first.take() {
                     Some(number) => LineEnd::Line(number),
                     None => lines.read_line(line).map_err(failed)?,
                 };
                 Ok(match end {
-                    LineEnd::Line(number) => match jsonl_reader::read_cells(line, &self.columns, cells) {
+                    LineEnd::Line(number) => match jsonl_reader::read_cells(line, &self.columns, *text, cells) {
                         Ok(()) => {
                             push_cells(cells, bytes, ends);
                             Step::Accepted(number)
