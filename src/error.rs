@@ -133,6 +133,12 @@ impl Error {
         self
     }
 
+    /// Adds to what [`Error::help`] says.
+    pub(crate) fn help_more(mut self, more: &str) -> Self {
+        self.0.help = Some(self.0.help.map_or_else(|| more.to_owned(), |help| format!("{help}; {more}")));
+        self
+    }
+
     /// Keeps the cause.
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Box::new(source));

@@ -69,7 +69,7 @@ impl Check {
         let task = self.task.task(&table.data, table.rows.text.as_deref())?;
         let mut reader = table.open()?;
         let text = table.text_column(&mut reader, &task)?;
-        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
+        let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| reader.place_columns(e))?;
         let split_column = match &self.split {
             Some(name) => {
                 Some(reader.columns().iter().position(|c| c == name).ok_or_else(|| anyhow::anyhow!("no column {name:?}"))?)

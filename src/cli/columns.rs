@@ -60,7 +60,7 @@ impl TableArgs {
     pub fn text_column(&self, reader: &mut TableReader, task: &Task) -> anyhow::Result<usize> {
         let in_task = task.text.as_deref().filter(|name| reader.columns().iter().any(|c| c == name));
         let wanted = self.rows.text.as_deref().or(in_task);
-        let column = find_column(reader.columns(), Role::Text, wanted).map_err(|e| e.in_file(reader.source().path()))?;
+        let column = find_column(reader.columns(), Role::Text, wanted).map_err(|e| reader.place_columns(e))?;
         reader.expect_text(column);
         Ok(column)
     }
@@ -111,7 +111,7 @@ impl TableArgs {
     ) -> anyhow::Result<Columns> {
         let mut reader = self.open()?;
         let text = self.text_column(&mut reader, task)?;
-        let mut columns = Columns::find(task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
+        let mut columns = Columns::find(task, reader.columns(), text, true).map_err(|e| reader.place_columns(e))?;
         columns.kind = kind.map(|name| position(reader.columns(), name)).transpose()?;
         let conditions = self.conditions(reader.columns())?;
         let mut batch = RowBatch::new();

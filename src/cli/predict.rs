@@ -64,7 +64,7 @@ impl Predict {
         self.target.overrule(&mut task)?;
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&mut reader, &task)?;
-        let columns = Columns::find(&task, reader.columns(), text, false).map_err(|e| e.in_file(reader.source().path()))?;
+        let columns = Columns::find(&task, reader.columns(), text, false).map_err(|e| reader.place_columns(e))?;
         let options = BatchOptions {
             use_given_columns: self.use_given,
             all_probabilities: self.probabilities,

@@ -49,7 +49,7 @@ pub fn score_table(
     target.map_or(Ok(()), |target| target.overrule(&mut task))?;
     let mut reader = table.open()?;
     let text = table.text_column(&mut reader, &task)?;
-    let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| e.in_file(reader.source().path()))?;
+    let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| reader.place_columns(e))?;
     let conditions = table.conditions(reader.columns())?;
     let mut scoring = Scoring::new(predictor, &columns, options);
     let mut documents = Documents::new(predictor, &columns);

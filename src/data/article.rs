@@ -294,7 +294,7 @@ struct Group {
 
 impl OpenTable {
     fn new(mut reader: TableReader, options: &ArticleOptions) -> Result<Self> {
-        let roles = Roles::find(reader.columns(), options).map_err(|e| e.in_file(reader.source().path()))?;
+        let roles = Roles::find(reader.columns(), options).map_err(|e| reader.place_columns(e))?;
         reader.expect_text(roles.text);
         let stem = reader.source().stem();
         Ok(Self { reader, batch: RowBatch::new(), row: 0, stem, roles, group: None })
@@ -516,6 +516,16 @@ mod tests {
             assert!(message.starts_with(&start), "{message}");
         }
         assert_eq!(messages.len(), 4);
+    }
+
+    #[test]
+    fn a_first_record_without_text_is_said_to_name_the_columns() {
+        let source = Source::from_bytes("t.jsonl", *b"\n{\"id\": 1, \"note\": \"x\"}\n{\"id\": 2, \"text\": \"They met.\"}\n");
+        let message = ArticleReader::new(vec![source], ArticleOptions::default(), Rejects::new()).next().unwrap().unwrap_err();
+        let message = message.to_string();
+        assert!(message.starts_with("t.jsonl:2: no text column; expected one of text, "), "{message}");
+        assert!(message.contains("; found id, note; "), "{message}");
+        assert!(message.contains("the columns of JSON Lines are the keys of the first record"), "{message}");
     }
 
     #[test]

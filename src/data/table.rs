@@ -90,6 +90,8 @@ enum Rows {
         line: Vec<u8>,
         cells: Vec<Vec<u8>>,
         first: Option<u64>,
+        /// The line of the first record, whose keys are the columns.
+        header: u64,
         /// The column whose values must be strings.
         text: Option<usize>,
     },
@@ -151,6 +153,17 @@ impl TableReader {
     /// The source being read.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Places an error about the columns: in this file, and, of JSON Lines, on the first record, whose keys they are.
+    pub fn place_columns(&self, error: Error) -> Error {
+        let error = error.in_file(self.source.path());
+        match self.rows {
+            Rows::Jsonl { header, .. } => error.on_line(header).help_more(
+                "the columns of JSON Lines are the keys of the first record: give it all of them, null where it has no value",
+            ),
+            _ => error,
+        }
     }
 
     /// What encoding has been assumed so far, if the bytes are not UTF-8.
@@ -239,7 +252,7 @@ impl TableReader {
             match jsonl_reader::keys(&line) {
                 Ok(columns) => {
                     let cells = vec![Vec::new(); columns.len()];
-                    let rows = Rows::Jsonl { lines, line, cells, first: Some(number), text: None };
+                    let rows = Rows::Jsonl { lines, line, cells, first: Some(number), header: number, text: None };
                     return Ok(Self { source: source.clone(), columns, rows, max_row_bytes, early, failure: None });
                 }
                 Err(_) if number == 1 && line.trim_ascii_start().starts_with(b"[") => return Err(json_array(source)),
@@ -314,7 +327,7 @@ impl TableReader {
                 RowEnd::OpenQuote { line, quote_line } => Step::Refused(open_quote(quote_line).on_line(line)),
                 RowEnd::End => Step::End,
             }),
-            Rows::Jsonl { lines, line, cells, first, text } => {
+            Rows::Jsonl { lines, line, cells, first, text, .. } => {
                 let end = match first.take() {
                     Some(number) => LineEnd::Line(number),
                     None => lines.read_line(line).map_err(failed)?,
