@@ -207,6 +207,20 @@ fn only_dates_that_begin_with_the_year_are_told_apart_by_it() {
 }
 
 #[test]
+fn a_matrix_by_a_column_that_no_article_has_is_refused_with_those_there_are() {
+    let bench = Bench::new();
+    let data = bench.write("t.csv", b"text,region\nIndia ruled out mediation by a third party.,asia\n");
+    let output = stance(&["classify", &data, "--by", "nosuch"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{}", stderr(&output));
+    let message = "--by nosuch: no article has this column; expected one of outlet, day, month, year, article, region";
+    assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    // One article of two is enough: the other has no value.
+    let output = stance(&["classify", &data, "examples/nile-dam.md", "--by", "region"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("region: (none)\n") && stdout(&output).contains("region: asia\n"), "{}", stdout(&output));
+}
+
+#[test]
 fn columns_of_articles_are_named_by_the_flags_that_messages_tell_of() {
     let bench = Bench::new();
     let data = bench.write("t.csv", b"story,Date,date,text\ns1,old,2024,They met.\ns1,old,2024,They agreed.\n");

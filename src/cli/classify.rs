@@ -1,6 +1,6 @@
 //! `stance classify`: articles in, statements out; on a terminal, first a matrix of holders and topics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use super::encoder::EncoderArgs;
 use super::matrix::{Cells, Matrix};
 use super::predict::load_model;
 use super::{Common, ExitStatus, ReadArgs, RejectArgs, progress, settle};
+
+/// What `--by` names beside the columns of the input.
+const PARTS: [&str; 5] = ["outlet", "day", "month", "year", "article"];
 
 /// Articles per unit of parallel work, and bytes of text that are held at once.
 const CHUNK_ARTICLES: usize = 256;
@@ -187,6 +190,7 @@ impl Classify {
         let is_coloured = self.output.is_none() && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let mut matrices: BTreeMap<String, Cells> = BTreeMap::new();
         let mut listing = String::new();
+        let mut columns: BTreeSet<String> = BTreeSet::new();
         let collect = |article: &Article, statements: &[Statement], found: &mut Vec<(String, Article, Vec<Statement>)>| {
             let place = Article { text: String::new(), ..article.clone() };
             found.push((self.part(article), place, statements.to_vec()));
@@ -197,12 +201,17 @@ impl Classify {
             Vec<Statement>,
         )>| {
             for (part, article, statements) in found {
+                columns.extend(article.extra.iter().map(|(name, _)| name.clone()));
                 let cells = matrices.entry(part).or_default();
                 statements.iter().filter(|s| Some(s.topic) != classifier.none_topic()).for_each(|s| cells.add(&article, s));
                 self.list(classifier, &article, &statements, is_coloured, &mut listing);
             }
             Ok(())
         })?;
+        if let Some(by) = self.by.as_deref().filter(|by| !PARTS.contains(by) && !columns.contains(*by) && !matrices.is_empty()) {
+            let names: Vec<&str> = PARTS.into_iter().chain(columns.iter().map(String::as_str)).collect();
+            anyhow::bail!("--by {by}: no article has this column; expected one of {}", names.join(", "));
+        }
         let mut text = String::new();
         for (part, cells) in &matrices {
             if self.by.is_some() {
