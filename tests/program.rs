@@ -288,6 +288,23 @@ fn flags_of_training_are_refused_where_a_model_is_scored() {
 }
 
 #[test]
+fn flags_of_training_that_need_another_are_refused_without_it() {
+    let bench = Bench::new();
+    let (data, model) = (bench.arg("train.csv"), bench.arg("new.stance"));
+    for (flags, message) in [
+        (&["--metric", "macro-f1"][..], "--metric says what --search and --offsets maximise; add one of them"),
+        (&["--context"], "--context needs the group of a text; name its column with --group COL"),
+    ] {
+        let train = ["train", &data, "--label", "label", "--model", &model, "--quiet"];
+        let output = stance(&[&train, flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+        let whole = [&train[..], &["--group", "article", "--offsets"], flags].concat();
+        assert_eq!(stance(&whole).status.code(), Some(0), "{flags:?}");
+    }
+}
+
+#[test]
 fn one_fold_is_refused_for_what_it_is() {
     let bench = Bench::new();
     let output = stance(&["evaluate", &bench.arg("train.csv"), "--label", "label", "--cross-validate", "1"]);

@@ -228,7 +228,7 @@ impl Evaluate {
 
     fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams, Option<Encoder>)> {
         let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
-        let mut params = self.settings.params(task.has_target())?;
+        let mut params = self.settings.params(&task)?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         Ok((task, params, encoder))
     }

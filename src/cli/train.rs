@@ -108,10 +108,10 @@ pub struct SettingArgs {
     /// Count the first two and the last three words of a text apart too
     #[arg(long)]
     pub ends: bool,
-    /// What the search and the offsets maximise: macro-f1, accuracy, or mean F1 of some labels as in favor,against
-    #[arg(long, value_name = "METRIC", default_value = "macro-f1", value_parser = metric)]
-    pub metric: Metric,
-    /// Let the other texts of a group, in order, speak for a text's label
+    /// What --search and --offsets maximise: macro-f1, accuracy, or mean F1 of some labels as in favor,against  [default: macro-f1]
+    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    pub metric: Option<Metric>,
+    /// Let the other texts of a group, in order, speak for a text's label; needs a group column
     #[arg(long)]
     pub context: bool,
     /// Folds for calibration and the scores kept in the model; 0 for neither  [default: 5]
@@ -181,7 +181,7 @@ fn metric(text: &str) -> Result<Metric, String> {
 impl Train {
     pub fn run(&self, common: &Common) -> anyhow::Result<ExitStatus> {
         let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
-        let mut params = self.settings.params(task.has_target())?;
+        let mut params = self.settings.params(&task)?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         if let Some(path) = &self.card {
             params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -266,8 +266,16 @@ impl SettingArgs {
         *self != Self::default()
     }
 
-    /// The parameters that the flags and the settings file describe.
-    pub fn params(&self, has_target: bool) -> anyhow::Result<TrainParams> {
+    /// The parameters that the flags and the settings file describe, for this task.
+    pub fn params(&self, task: &Task) -> anyhow::Result<TrainParams> {
+        anyhow::ensure!(
+            self.metric.is_none() || self.search || self.offsets,
+            "--metric says what --search and --offsets maximise; add one of them, or leave it out"
+        );
+        anyhow::ensure!(
+            !self.context || task.group.is_some(),
+            "--context needs the group of a text; name its column with --group COL, or with group in the task file"
+        );
         let mut params = match &self.settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -276,7 +284,7 @@ impl SettingArgs {
             None => TrainParams::default(),
         };
         if self.word_ngrams.is_some() || self.char_ngrams.is_some() || self.settings.is_none() {
-            params.features = self.features(has_target);
+            params.features = self.features(task.has_target());
         }
         for block in &mut params.features.blocks {
             block.negation |= self.negation;
@@ -342,7 +350,7 @@ impl SettingArgs {
         head.linear.c = self.cost.unwrap_or(head.linear.c);
         head.linear.eps = self.eps.unwrap_or(head.linear.eps);
         if self.offsets {
-            head.decide_for = Some(self.metric.clone());
+            head.decide_for = Some(self.metric.clone().unwrap_or_default());
         }
         if self.nb_svm {
             head.ratio_smoothing = Some(1.0);
@@ -354,7 +362,7 @@ impl SettingArgs {
 
     /// The search that `--search` asks for; features that flags or a settings file name are kept.
     pub fn grid(&self, params: &TrainParams) -> SearchParams {
-        let mut grid = SearchParams { metric: self.metric.clone(), ..SearchParams::default() };
+        let mut grid = SearchParams { metric: self.metric.clone().unwrap_or_default(), ..SearchParams::default() };
         grid.folds = if params.folds > 1 { params.folds } else { grid.folds };
         let names_features = self.word_ngrams.is_some() || self.char_ngrams.is_some() || self.settings.is_some();
         grid.features = names_features.then(|| params.features.clone());
