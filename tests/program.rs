@@ -305,6 +305,19 @@ fn flags_of_training_that_need_another_are_refused_without_it() {
 }
 
 #[test]
+fn a_target_is_refused_by_a_model_that_was_trained_without() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    for flags in [["--target", "ministry"], ["--target-column", "article"], ["--target-span", "id,id"]] {
+        for command in ["predict", "evaluate"] {
+            let output = stance(&[&[command, &data, "--model", &model], &flags[..]].concat());
+            assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{command} {flags:?}");
+            assert!(stderr(&output).contains("the model was not trained on targets; leave out --target"), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn one_fold_is_refused_for_what_it_is() {
     let bench = Bench::new();
     let output = stance(&["evaluate", &bench.arg("train.csv"), "--label", "label", "--cross-validate", "1"]);

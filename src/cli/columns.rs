@@ -180,9 +180,22 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
+    fn are_given(&self) -> bool {
+        !self.target_span.is_empty() || self.target_column.is_some() || self.target.is_some()
+    }
+
+    /// As [`Self::overrule`], for the task of a model: one that was trained without targets has no use for them.
+    pub fn overrule_trained(&self, task: &mut Task) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.are_given() || task.has_target(),
+            "the model was not trained on targets; leave out --target, --target-column and --target-span, or train it with one of them"
+        );
+        self.overrule(task)
+    }
+
     /// Puts the flags in the place of what the task says of the target; leaves it alone where there is none.
     pub fn overrule(&self, task: &mut Task) -> anyhow::Result<()> {
-        if self.target_span.is_empty() && self.target_column.is_none() && self.target.is_none() {
+        if !self.are_given() {
             return Ok(());
         }
         task.target_span = match self.target_span.as_slice() {

@@ -61,7 +61,7 @@ impl Predict {
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
         let encoder = self.encoder.for_model(predictor.encoder())?;
         let mut task = predictor.model().meta().task.clone();
-        self.target.overrule(&mut task)?;
+        self.target.overrule_trained(&mut task)?;
         let mut reader = self.table.open()?;
         let text = self.table.text_column(&mut reader, &task)?;
         let columns = Columns::find(&task, reader.columns(), text, false).map_err(|e| reader.place_columns(e))?;

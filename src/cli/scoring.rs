@@ -46,7 +46,7 @@ pub fn score_table(
     rejects: &mut Rejects,
 ) -> anyhow::Result<(Vec<HeadItems>, Vec<Item>)> {
     let mut task = predictor.model().meta().task.clone();
-    target.map_or(Ok(()), |target| target.overrule(&mut task))?;
+    target.map_or(Ok(()), |target| target.overrule_trained(&mut task))?;
     let mut reader = table.open()?;
     let text = table.text_column(&mut reader, &task)?;
     let columns = Columns::find(&task, reader.columns(), text, true).map_err(|e| reader.place_columns(e))?;
