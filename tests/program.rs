@@ -318,6 +318,47 @@ fn a_target_is_refused_by_a_model_that_was_trained_without() {
 }
 
 #[test]
+fn every_line_of_an_evaluation_in_json_is_json() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    let output = stance(&["evaluate", &data, "--model", &model, "--train", &data, "--against", &model, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+    let lines: Vec<serde_json::Value> = stdout(&output).lines().map(parse).collect();
+    assert_eq!((&lines[0]["near_duplicates"], &lines[0]["texts"]), (&60.into(), &60.into()));
+    assert_eq!((&lines[1]["head"], &lines[1]["n"]), (&"label".into(), &60.into()));
+    assert_eq!((&lines[2]["head"], &lines[2]["macro_f1_difference"]), (&"label".into(), &0.0.into()));
+    assert_eq!(lines.len(), 3);
+    let table = b"text,article,topic,stance\nWe reject mediation by others.,a,third-party-mediation,against\n";
+    let chained = stance(&["evaluate", &bench.write("chained.csv", table), "--json"]);
+    let last = stdout(&chained).lines().last().map(parse).unwrap_or_else(|| panic!("{}", stderr(&chained)));
+    assert_eq!(last["n"], 1);
+    assert!(last["all_heads_right"].is_number(), "{last}");
+}
+
+#[test]
+fn models_of_other_heads_or_labels_are_not_compared() {
+    let bench = Bench::new();
+    let (model, data) = (bench.train(), bench.arg("train.csv"));
+    let other = bench.arg("other.stance");
+    let table = std::fs::read_to_string(&data).unwrap();
+    for (table, head) in [(table.replace("label", "verdict"), "verdict"), (table.replace("favor", "for"), "label")] {
+        let table = bench.write("other.csv", table.as_bytes());
+        let trained = stance(&["train", &table, "--label", head, "--model", &other, "--quiet"]);
+        assert_eq!(trained.status.code(), Some(0), "{}", stderr(&trained));
+        for (model, other) in [(&model, &other), (&other, &model)] {
+            let output = stance(&["evaluate", &data, "--model", model, "--against", other]);
+            assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{}", stderr(&output));
+            assert!(
+                stderr(&output).contains("expected") && stderr(&output).contains(&format!("{head} (")),
+                "{}",
+                stderr(&output)
+            );
+        }
+    }
+}
+
+#[test]
 fn one_fold_is_refused_for_what_it_is() {
     let bench = Bench::new();
     let output = stance(&["evaluate", &bench.arg("train.csv"), "--label", "label", "--cross-validate", "1"]);

@@ -9,6 +9,7 @@ use stancekit::batch::BatchOptions;
 use stancekit::data::Rejects;
 use stancekit::encoder::Encoder;
 use stancekit::evaluate::{ClassScores, Interval, Item, N_SAMPLES, Scores, binomial_interval, bootstrap, compare};
+use stancekit::model::HeadMeta;
 use stancekit::plot::{self, Curve};
 use stancekit::train::{FoldScores, TrainParams, cross_validate, cross_validate_folds, learning_curve};
 use stancekit::{Predictor, Task};
@@ -74,7 +75,7 @@ pub struct Evaluate {
     /// Status 1 unless every head's macro-F1 reaches this
     #[arg(long, value_name = "X")]
     min_macro_f1: Option<f64>,
-    /// Print JSON
+    /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -88,6 +89,7 @@ impl Evaluate {
             "a model is scored as it is; leave out the flags of training (--task, --label, --given, --group and settings such as --cost), \
              or train with --cross-validate K"
         );
+        self.check_against()?;
         let mut rejects = self.rejects.open()?;
         if let Some(column) = &self.leave_out {
             super::write_text(None, &self.leave_out(column, common, &mut rejects)?)?;
@@ -116,10 +118,12 @@ impl Evaluate {
             let ones = vec![1.0; joint.len()];
             let right = |items: &[Item], weights: &[f64]| Scores::new(items, weights, 2, &[]).accuracy;
             let interval = Interval::of(bootstrap(&joint, 2, &[], N_SAMPLES, 1).iter().map(|s| s.accuracy).collect());
-            text += &format!(
-                "all heads right together, nothing given: {} of the labels\n\n",
-                with_interval(right(&joint, &ones), interval)
-            );
+            let share = right(&joint, &ones);
+            text += &if self.json {
+                format!("{}\n", serde_json::json!({ "all_heads_right": share, "n": joint.len(), "interval": interval }))
+            } else {
+                format!("all heads right together, nothing given: {} of the labels\n\n", with_interval(share, interval))
+            };
         }
         if let Some(other) = &self.against {
             self.compare(other, &heads, common, &mut text)?;
@@ -127,6 +131,24 @@ impl Evaluate {
         super::write_text(None, &text)?;
         let status = settle(&mut rejects)?;
         Ok(if is_good { status } else { ExitStatus::Incomplete })
+    }
+
+    /// Two models are compared head by head: they must have the same, with the same labels.
+    fn check_against(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.against else { return Ok(()) };
+        let (model, other) = (load_model(self.model.as_ref())?, load_model(Some(path))?);
+        let (heads, others) = (&model.meta().heads, &other.meta().heads);
+        let list = |heads: &[HeadMeta]| {
+            heads.iter().map(|h| format!("{} ({})", h.name, h.labels.join(", "))).collect::<Vec<_>>().join(", ")
+        };
+        anyhow::ensure!(
+            heads.iter().map(|h| (&h.name, &h.labels)).eq(others.iter().map(|h| (&h.name, &h.labels))),
+            "{}: not the heads and labels of the model that it is compared with; expected {}; found {}; train both for one task",
+            path.display(),
+            list(heads),
+            list(others)
+        );
+        Ok(())
     }
 
     /// Whether models are trained here, rather than one scored.
@@ -193,11 +215,12 @@ impl Evaluate {
         let table = TableArgs { data: train.clone(), rows };
         let train = table.read_labelled(task, common, &mut Rejects::new())?;
         let test = self.table.read_labelled(task, common, &mut Rejects::new())?;
-        let n_rows = test.n_texts();
-        Ok(format!(
-            "{} of {n_rows} texts have a near-duplicate in the training data\n\n",
-            near_duplicates_of(&test, &train).len()
-        ))
+        let (n_rows, n_duplicates) = (test.n_texts(), near_duplicates_of(&test, &train).len());
+        Ok(if self.json {
+            format!("{}\n", serde_json::json!({ "near_duplicates": n_duplicates, "texts": n_rows }))
+        } else {
+            format!("{n_duplicates} of {n_rows} texts have a near-duplicate in the training data\n\n")
+        })
     }
 
     /// The learning curve as a table; writes it and its plot.
@@ -300,10 +323,15 @@ impl Evaluate {
     fn compare(&self, other: &PathBuf, heads: &[HeadItems], common: &Common, text: &mut String) -> anyhow::Result<()> {
         let (others, _) = self.score(Some(other), common, &mut Rejects::new())?;
         for (a, b) in heads.iter().zip(&others) {
-            anyhow::ensure!(a.labels == b.labels, "the models do not have the same labels");
             let n = a.labels.len();
             let comparison =
                 compare(&a.items, &b.items, N_SAMPLES, 1, |items, weights| Scores::new(items, weights, n, &[]).macro_f1);
+            if self.json {
+                let line = serde_json::json!({ "head": a.name, "against": other.display().to_string(),
+                    "macro_f1_difference": comparison.difference, "interval": comparison.interval, "p_value": comparison.p_value });
+                *text += &format!("{line}\n");
+                continue;
+            }
             *text += &format!(
                 "{}: macro-F1 minus that of {}: {:+.4} [{:+.4}, {:+.4}], p = {:.4} (approximate randomisation over groups)\n",
                 a.name,
