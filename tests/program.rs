@@ -395,6 +395,21 @@ fn throughput_is_measured_stage_by_stage() {
 }
 
 #[test]
+fn rows_that_are_not_measured_are_told_of() {
+    let bench = Bench::new();
+    let data = bench.write("rows.csv", b"id,text\n1,it rejects\n2\n3,it welcomes\n");
+    let output = stance(&["bench", &data, "--model", &bench.train(), "--runs", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["n_texts"], 2);
+    assert!(
+        stderr(&output).contains("rows.csv:3: ragged row") && stderr(&output).contains("1 row refused"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn an_explanation_adds_up() {
     let bench = Bench::new();
     let output = stance(&["explain", "--model", &bench.train(), "the ministry rejects it", "--top", "3"]);

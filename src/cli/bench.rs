@@ -19,7 +19,7 @@ use super::bench_holders::BenchHolders;
 use super::columns::{RowArgs, TableArgs, tell_encoding};
 use super::encoder::EncoderArgs;
 use super::predict::load_model;
-use super::{Common, ExitStatus};
+use super::{Common, ExitStatus, RejectArgs, settle};
 
 /// An encoder is timed on so many texts: it is a thousand times slower than the other stages.
 const ENCODED_TEXTS: usize = 500;
@@ -45,6 +45,8 @@ pub struct Bench {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    rejects: RejectArgs,
 }
 
 /// What was measured.
@@ -93,7 +95,8 @@ impl Bench {
         let table = TableArgs { data, rows: self.rows.clone() };
         anyhow::ensure!(self.runs > 0, "--runs must be 1 or more");
         let predictor = Predictor::new(load_model(self.model.as_ref())?);
-        let (texts, read) = read(&table, &predictor)?;
+        let mut rejects = self.rejects.open()?;
+        let (texts, read) = read(&table, &predictor, &mut rejects)?;
         anyhow::ensure!(!texts.is_empty(), "no row to measure with");
         let passages: Vec<Passage<'_>> = texts.iter().map(|text| text.as_str().into()).collect();
         let mut report = Report {
@@ -127,7 +130,7 @@ impl Bench {
         report.peak_memory_kb = peak_memory();
         let text = if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
         super::write_text(None, &text)?;
-        Ok(ExitStatus::Done)
+        settle(&mut rejects)
     }
 
     /// The vectors of all passages, where the model has an encoder; timed on some of them, without a cache.
@@ -170,13 +173,13 @@ impl Bench {
 }
 
 /// All texts, and the seconds that reading took.
-fn read(table: &TableArgs, predictor: &Predictor) -> anyhow::Result<(Vec<String>, f64)> {
+fn read(table: &TableArgs, predictor: &Predictor, rejects: &mut Rejects) -> anyhow::Result<(Vec<String>, f64)> {
     let start = Instant::now();
     let mut reader = table.open()?;
     let column = table.text_column(&mut reader, &predictor.model().meta().task)?;
     let conditions = table.conditions(reader.columns())?;
-    let (mut batch, mut texts, mut rejects) = (RowBatch::new(), Vec::new(), Rejects::new());
-    while reader.read_batch(&mut batch, BatchLimits::default(), &mut rejects)? {
+    let (mut batch, mut texts) = (RowBatch::new(), Vec::new());
+    while reader.read_batch(&mut batch, BatchLimits::default(), rejects)? {
         let rows = (0..batch.n_rows()).filter(|&row| conditions.iter().all(|c| c.holds(&batch, row)));
         texts.extend(rows.map(|row| batch.field(row, column).to_owned()));
     }
