@@ -264,6 +264,14 @@ fn standard_input_is_read() {
 }
 
 #[test]
+fn standard_input_named_twice_is_refused() {
+    let mut command = Command::cargo_bin("stance").unwrap();
+    let output = command.args(["classify", "-", "examples/nile-dam.md", "-"]).write_stdin("They met.\n").output().unwrap();
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("standard input is named twice; name - once"), "{}", stderr(&output));
+}
+
+#[test]
 fn evaluation_prints_intervals_and_honours_a_threshold() {
     let bench = Bench::new();
     let (model, data) = (bench.train(), bench.arg("train.csv"));

@@ -272,11 +272,14 @@ pub(super) enum Seekable {
 ///
 /// # Errors
 ///
-/// If a path does not exist, a named file's extension is unknown, or a directory holds nothing that can be read.
+/// If a path does not exist, a named file's extension is unknown, a directory holds nothing that can be read, or standard input is named twice.
 pub fn expand<P: AsRef<Path>>(paths: &[P], format: Option<Format>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         if path == Path::new("-") {
+            if sources.iter().any(Source::is_stdin) {
+                return Err(Error::parameter("standard input is named twice").help("name - once: it can be read only once"));
+            }
             sources.push(Source::stdin(format));
             continue;
         }
