@@ -90,9 +90,16 @@ impl Error {
 
     /// A failure of the operating system on `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        let mut error = Self::new(ErrorKind::Io, "cannot read or write");
+        let (message, help) = match source.kind() {
+            std::io::ErrorKind::NotFound => ("no such file or directory", Some("check the path")),
+            std::io::ErrorKind::PermissionDenied => ("not allowed to read or write this", Some("check its permissions")),
+            std::io::ErrorKind::IsADirectory => ("a directory, not a file", Some("name a file in it")),
+            _ => ("cannot read or write", None),
+        };
+        let mut error = Self::new(ErrorKind::Io, message).in_file(path);
+        error.0.help = help.map(str::to_owned);
         error.0.source = Some(Box::new(source));
-        error.in_file(path)
+        error
     }
 
     /// Names the file, unless one is named already.

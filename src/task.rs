@@ -122,7 +122,10 @@ impl Task {
     /// If the file cannot be read or is no legal task.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = String::from_utf8(std::fs::read(path).map_err(|e| Error::io(path, e))?).map_err(|e| {
+            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            Error::input("invalid UTF-8").in_file(path).on_line(line as u64).help("save the file as UTF-8")
+        })?;
         text.parse::<Self>().map_err(|e| e.in_file(path))
     }
 

@@ -573,6 +573,27 @@ fn damaged_models_are_refused_by_name() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_said_for_what_it_is() {
+    let bench = Bench::new();
+    let (data, missing, directory) = (bench.arg("train.csv"), bench.arg("missing"), bench.arg(""));
+    let latin = bench.write("task.latin1", b"name = \"x\"\n# caf\xe9\n[[head]]\nname = \"label\"\n");
+    for (args, message) in [
+        (&["predict", &data, "--model", &missing][..], "missing: no such file or directory; check the path"),
+        (&["train", &data, "--model", &missing, "--task", &missing], "missing: no such file or directory; check the path"),
+        (&["classify", &data, "--gazetteer", &missing], "missing: no such file or directory; check the path"),
+        (&["predict", &data, "--model", &directory], "a directory, not a model file; name the file in it"),
+        (&["classify", &data, "--holders", &directory], "a directory, not a model file; name the file in it"),
+        (&["train", &data, "--model", &missing, "--task", &directory], "a directory, not a file; name a file in it"),
+        (&["train", &data, "--model", &missing, "--task", &latin], "task.latin1:2: invalid UTF-8; save the file as UTF-8"),
+        (&["predict", &data, "--max-row-bytes", "0"], "expected a whole number, 1 or more"),
+    ] {
+        let output = stance(args);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{args:?}");
+        assert!(stderr(&output).contains(message), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_one_clear_error() {
     let bench = Bench::new();
     let (model, data) = (bench.train(), bench.arg("train.csv"));

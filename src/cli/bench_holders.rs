@@ -14,6 +14,7 @@ use stancekit::{Model, Predictor};
 
 use super::ExitStatus;
 use super::holders::{HolderTable, LabelledArticle, read_articles};
+use super::predict::open_model;
 
 /// Measure how well holders, and sources and cues, are found.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ impl BenchHolders {
     pub fn run(&self) -> anyhow::Result<ExitStatus> {
         let gazetteer = Gazetteer::builtin();
         let finder = match &self.holders {
-            Some(path) => HolderFinder::new(gazetteer, &Model::load(path)?)?,
+            Some(path) => HolderFinder::new(gazetteer, &open_model(path)?)?,
             None => HolderFinder::builtin(gazetteer),
         };
         let mut table = HolderTable::default();

@@ -19,7 +19,7 @@ use stancekit::{Error, Model, Predictor};
 use super::columns::tell_encoding;
 use super::encoder::EncoderArgs;
 use super::matrix::{Cells, Matrix};
-use super::predict::load_model;
+use super::predict::{load_model, open_model};
 use super::{Common, ExitStatus, ReadArgs, RejectArgs, progress, settle};
 
 /// What `--by` names beside the columns of the input.
@@ -149,7 +149,7 @@ impl Classify {
             None => Gazetteer::builtin(),
         };
         let ranker = match &self.holders {
-            Some(path) => Arc::new(Model::load(path)?),
+            Some(path) => Arc::new(open_model(path)?),
             None => Model::builtin_holders(),
         };
         // What both are made from is read side by side: for one article it takes longer than the article.

@@ -110,7 +110,7 @@ pub struct ReadArgs {
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<String>,
     /// Refuse longer rows
-    #[arg(long, value_name = "N", default_value_t = TableOptions::default().max_row_bytes)]
+    #[arg(long, value_name = "N", default_value_t = TableOptions::default().max_row_bytes, value_parser = row_bytes)]
     pub max_row_bytes: usize,
 }
 
@@ -222,6 +222,10 @@ impl RejectArgs {
             None => rejects,
         })
     }
+}
+
+fn row_bytes(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
 /// Tells of refused rows and gives the status they call for.

@@ -1,6 +1,6 @@
 //! `stance predict`: a table in, the same table with labels out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -47,9 +47,15 @@ pub struct Predict {
 /// Loads the named model, or the built-in one.
 pub fn load_model(path: Option<&PathBuf>) -> anyhow::Result<Arc<Model>> {
     Ok(match path {
-        Some(path) => Arc::new(Model::load(path)?),
+        Some(path) => Arc::new(open_model(path)?),
         None => Model::builtin(),
     })
+}
+
+/// Opens a model file. A directory is told from one here: the system opens it and then only says that it has no such device.
+pub fn open_model(path: &Path) -> anyhow::Result<Model> {
+    anyhow::ensure!(!path.is_dir(), "{}: a directory, not a model file; name the file in it", path.display());
+    Ok(Model::load(path)?)
 }
 
 impl Predict {

@@ -111,8 +111,9 @@ pub(super) fn read_cells(line: &[u8], columns: &[String], text: Option<usize>, c
 /// What serde_json found, without its own line number, which is always 1.
 fn bad_json(error: &serde_json::Error) -> Error {
     let message = error.to_string();
-    let what = message.split(" at line ").next().unwrap_or_default();
-    let found = if error.column() > 0 { format!("{what} at byte {}", error.column()) } else { what.to_owned() };
+    // "A map" is what it calls an object.
+    let what = message.split(" at line ").next().unwrap_or_default().replace("expected a map", "expected a JSON object");
+    let found = if error.column() > 0 { format!("{what} at byte {}", error.column()) } else { what };
     Error::input("not a JSON object").expected("one JSON object on one line").found(found)
 }
 
@@ -239,6 +240,12 @@ mod tests {
             assert!(message.contains(reason), "{line}: {message}");
             assert!(!message.contains("at line"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_first_line_that_is_no_object_is_refused_in_the_same_words() {
+        let message = keys(b"[1]").unwrap_err().to_string();
+        assert!(message.contains("invalid type: sequence, expected a JSON object"), "{message}");
     }
 
     #[test]
