@@ -73,7 +73,7 @@ pub struct ArticleOptions {
 }
 
 /// Streams the articles of many sources, in order. Each item is an article, or the error that ends the reading; what is merely refused goes to
-/// the [`Rejects`] given at the start: rows, files of text, and a table that cannot be opened where it is one source of several.
+/// the [`Rejects`] given at the start: rows, files of text, and, where it is one source of several, a table that cannot be opened or read on.
 ///
 /// ```
 /// use stancekit::data::{ArticleOptions, ArticleReader, Rejects, Source};
@@ -91,7 +91,7 @@ pub struct ArticleReader {
     rejects: Rejects,
     notices: Vec<Notice>,
     table: Option<OpenTable>,
-    /// Where there is one source only, a table that cannot be opened leaves nothing to read.
+    /// Where there is one source only, a table that cannot be opened or read on leaves nothing to read.
     is_only_source: bool,
     is_done: bool,
 }
@@ -139,9 +139,12 @@ impl ArticleReader {
     fn read_next(&mut self) -> Result<Option<Article>> {
         loop {
             if let Some(table) = &mut self.table {
-                let article = table.next_article(&self.options, &mut self.rejects)?;
-                if article.is_some() {
-                    return Ok(article);
+                match table.next_article(&self.options, &mut self.rejects) {
+                    Ok(Some(article)) => return Ok(Some(article)),
+                    Ok(None) => {}
+                    // Damage is the table's own. With it goes the article that its last rows are sentences of: nobody knows if that was all of it.
+                    Err(error) if error.kind() == ErrorKind::Input && !self.is_only_source => self.rejects.add(error)?,
+                    Err(error) => return Err(error),
                 }
                 self.close_table();
             }
@@ -526,6 +529,28 @@ mod tests {
         assert!(message.starts_with("t.jsonl:2: no text column; expected one of text, "), "{message}");
         assert!(message.contains("; found id, note; "), "{message}");
         assert!(message.contains("the columns of JSON Lines are the keys of the first record"), "{message}");
+    }
+
+    #[test]
+    fn a_table_that_is_damaged_further_on_is_read_so_far_and_its_neighbours_whole() {
+        let mut random = crate::random::Random::new(1);
+        let rows: String = (0..20_000).map(|row| format!("{row},Words {}.\n", random.below(1 << 40))).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut gzip, format!("id,text\n{rows}").as_bytes()).unwrap();
+        let mut cut = gzip.finish().unwrap();
+        cut.truncate(cut.len() / 2);
+        let sources = || vec![Source::from_bytes("cut.csv.gz", cut.clone()), Source::from_bytes("b.txt", *b"Good.")];
+        let mut reader = ArticleReader::new(sources(), ArticleOptions::default(), Rejects::new());
+        let ids: Vec<String> = reader.by_ref().map(|a| a.unwrap().id).collect();
+        assert!(ids.len() > 1000 && ids.len() < 20_000, "{}", ids.len());
+        assert_eq!((ids[0].as_str(), ids.last().unwrap().as_str()), ("0", "b"));
+        let message = reader.rejects().first()[0].to_string();
+        assert!(message.starts_with("cut.csv.gz: the compressed file ends too early"), "{message}");
+        for (n_sources, rejects) in [(1, Rejects::new()), (2, Rejects::new().strict(true))] {
+            let sources = sources().into_iter().take(n_sources).collect();
+            let last = ArticleReader::new(sources, ArticleOptions::default(), rejects).last().unwrap();
+            assert!(last.unwrap_err().to_string().starts_with("cut.csv.gz: the compressed file ends too early"));
+        }
     }
 
     #[test]
