@@ -280,8 +280,12 @@ fn evaluation_prints_intervals_and_honours_a_threshold() {
     assert!(stdout(&good).contains("macro-F1                    1.0000  [1.0000, 1.0000]"), "{}", stdout(&good));
     let bad = stance(&["evaluate", &data, "--model", &model, "--min-macro-f1", "1.1"]);
     assert_eq!(bad.status.code(), Some(1));
-    let crossed = stance(&["evaluate", &data, "--label", "label", "--group", "article", "--cross-validate", "3"]);
+    let cross = ["evaluate", &data, "--label", "label", "--group", "article", "--cross-validate", "3"];
+    let crossed = stance(&cross);
     assert_eq!(crossed.status.code(), Some(0), "{}", stderr(&crossed));
+    let searched = stance(&[&cross[..], &["--search"]].concat());
+    assert_eq!(searched.status.code(), Some(2));
+    assert!(stderr(&searched).contains("--search cannot be used here"), "{}", stderr(&searched));
 }
 
 #[test]

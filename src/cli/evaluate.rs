@@ -250,6 +250,10 @@ impl Evaluate {
     }
 
     fn task_and_params(&self) -> anyhow::Result<(Task, TrainParams, Option<Encoder>)> {
+        anyhow::ensure!(
+            !self.settings.search,
+            "--search cannot be used here; choose settings with train --search, and give here with --settings what inspect --settings prints"
+        );
         let task = self.task.task(&self.table.data, self.table.rows.text.as_deref())?;
         let mut params = self.settings.params(&task)?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
