@@ -190,10 +190,13 @@ struct Known {
     name: NameId,
 }
 
-/// Who took which stance on which topic: keys of the two.
+/// A statement and its holder.
 #[derive(Debug, Clone)]
-struct Stand {
-    name: NameId,
+struct Held {
+    holder: Named,
+    /// Key of the name, as [`Names::plain`] gives it.
+    plain: u64,
+    /// Keys of topic and stance.
     topic: u64,
     stance: u64,
 }
@@ -227,12 +230,11 @@ pub struct Article {
     known: Vec<Known>,
     /// First party of the last sentence that had one.
     subject: Option<Named>,
-    /// Holders so far.
-    holders: Vec<Named>,
+    /// Statements so far with a holder.
+    held: Vec<Held>,
     /// Statements so far without a holder.
     n_unheld: usize,
     is_last_unheld: bool,
-    stands: Vec<Stand>,
     /// For names that are put together, and words in lower case.
     buffer: String,
     /// Memory of sentences that are done with.
@@ -274,10 +276,9 @@ impl Article {
         self.parties.clear();
         self.known.clear();
         self.subject = None;
-        self.holders.clear();
+        self.held.clear();
         self.n_unheld = 0;
         self.is_last_unheld = false;
-        self.stands.clear();
     }
 
     /// The number of a name.
@@ -287,18 +288,26 @@ impl Article {
 
     /// The last holder; before the first one, the last subject.
     pub(crate) fn last_holder(&self) -> Option<Named> {
-        self.holders.last().copied().or(self.subject)
+        self.held.last().map(|held| held.holder).or(self.subject)
     }
 
-    /// How many statements so far have this holder.
-    pub(crate) fn n_held(&self, name: NameId) -> usize {
-        self.holders.iter().filter(|(held, _)| self.names.is_same(*held, name)).count()
+    /// How many statements so far have this holder, and whether the last of them on a topic takes a stance; none where none is on it.
+    pub(crate) fn held(&self, name: NameId, topic: Word<'_>, stance: Word<'_>) -> (usize, Option<bool>) {
+        let plain = self.names.plain(name);
+        let (mut n, mut is_stance) = (0, None);
+        for held in self.held.iter().filter(|held| held.plain == plain) {
+            n += 1;
+            if held.topic == topic.key() {
+                is_stance = Some(held.stance == stance.key());
+            }
+        }
+        (n, is_stance)
     }
 
     /// The last holder that is not the last one.
     fn holder_before(&self) -> Option<Named> {
-        let last = self.holders.last()?.0;
-        self.holders.iter().rev().find(|(name, _)| *name != last).copied()
+        let last = self.held.last()?.holder.0;
+        self.held.iter().rev().map(|held| held.holder).find(|(name, _)| *name != last)
     }
 
     /// Learns what the whole article tells, from each of its sentences.
@@ -316,7 +325,7 @@ impl Article {
 
     /// Statements so far without a holder, and with one.
     pub(crate) fn n_statements(&self) -> (usize, usize) {
-        (self.n_unheld, self.holders.len())
+        (self.n_unheld, self.held.len())
     }
 
     /// Whether the last statement has no holder.
@@ -341,9 +350,15 @@ impl Article {
         self.ahead.introduction(tokens[surname].word())?.office
     }
 
-    /// Keeps a chosen holder, and for whom its phrase stood.
-    pub(crate) fn keep_holder(&mut self, (name, span): Named, mention: Option<(&Mention, Place<'_>)>) {
-        self.holders.push((name, span));
+    /// Keeps the chosen holder of a statement on a topic with a stance, and for whom its phrase stood.
+    pub(crate) fn keep_holder(
+        &mut self,
+        (name, span): Named,
+        (topic, stance): (Word<'_>, Word<'_>),
+        mention: Option<(&Mention, Place<'_>)>,
+    ) {
+        let plain = self.names.plain(name);
+        self.held.push(Held { holder: (name, span), plain, topic: topic.key(), stance: stance.key() });
         self.is_last_unheld = false;
         let Some((mention, place)) = mention else { return };
         if let Some(surname) = mention.surname {
@@ -352,17 +367,6 @@ impl Article {
         if mention.kind == MentionKind::Office || mention.kind == MentionKind::Described {
             self.keep_known(&place.text[mention.text.0..mention.text.1].to_lowercase(), name);
         }
-    }
-
-    /// Keeps the stance that a holder takes.
-    pub(crate) fn keep_stand(&mut self, name: NameId, topic: Word<'_>, stance: Word<'_>) {
-        self.stands.push(Stand { name, topic: topic.key(), stance: stance.key() });
-    }
-
-    /// Whether the last stance of a party on a topic was this one; none where it took none.
-    pub(crate) fn stands(&self, name: NameId, topic: Word<'_>, stance: Word<'_>) -> Option<bool> {
-        let is_of = |s: &&Stand| s.topic == topic.key() && self.names.is_same(s.name, name);
-        self.stands.iter().rev().find(is_of).map(|s| s.stance == stance.key())
     }
 
     /// Keeps that the offices with a name which a sentence mentions beside its holder speak for that holder: "Pakistan would welcome it, a Foreign Office
@@ -514,7 +518,7 @@ impl Article {
             return homes;
         }
         let [main, second] = self.ahead.main_states().map(|state| state.and_then(|s| s.1));
-        let held = self.holders.last().and_then(|(name, _)| self.parties.iter().find(|p| p.name == *name)).and_then(|p| p.state);
+        let held = self.held.last().and_then(|held| self.parties.iter().find(|p| p.name == held.holder.0)).and_then(|p| p.state);
         let of = |party: Option<&Party>| party.and_then(|p| p.state);
         let all = [
             (of(self.latest_state()), Home::Last),

@@ -147,8 +147,7 @@ fn add_choices(
                 None => {
                     let span = gold.span.map_or((offset, offset), |(s, e)| (offset + s, offset + e));
                     let name = article.name_id(&gold.name);
-                    article.keep_holder((name, span), mention);
-                    article.keep_stand(name, topic, stance);
+                    article.keep_holder((name, span), (topic, stance), mention);
                 }
             }
         }

@@ -302,8 +302,7 @@ impl Sentence<'_> {
                 return None;
             }
         };
-        article.keep_holder((name, span), mention);
-        article.keep_stand(name, topic, stance);
+        article.keep_holder((name, span), (topic, stance), mention);
         article.keep_offices(name, &self.mentions, self.place());
         Some((name, span))
     }

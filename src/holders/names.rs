@@ -68,6 +68,11 @@ impl Names {
         a == b || self.list[a.0 as usize].plain == self.list[b.0 as usize].plain
     }
 
+    /// A key that names which are one, as [`same_name`] says, share.
+    pub(crate) fn plain(&self, id: NameId) -> u64 {
+        self.list[id.0 as usize].plain
+    }
+
     /// First word of a name, in lower case.
     pub(crate) fn first_word(&self, id: NameId) -> Word<'_> {
         let ((start, end), key) = self.list[id.0 as usize].first_word;

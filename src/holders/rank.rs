@@ -290,8 +290,8 @@ impl<'a> View<'a> {
         }
         let is_holder = self.article.last_holder().is_some_and(|(name, _)| name == reading.name);
         facts.add(&[word!("holder"), yes_no(is_holder), kind]);
-        let n_held = small(self.article.n_held(reading.name));
-        facts.add(&[word!("held"), n_held, kind]);
+        let (n_held, stand) = self.article.held(reading.name, self.topic, self.stance);
+        facts.add(&[word!("held"), small(n_held), kind]);
         facts.add(&[word!("namefirst"), self.article.names().first_word(reading.name), first_how]);
         facts.add(&[word!("topichow"), self.topic, first_how, kind]);
         let total = self.article.total(reading.name);
@@ -302,7 +302,7 @@ impl<'a> View<'a> {
         let is_own = reading.hows & (1 << How::Own as u32) != 0;
         facts.add(&[word!("named"), yes_no(is_own), kind]);
         facts.add(&[word!("words"), small(self.article.names().n_words(reading.name)), first_how]);
-        let stand = match self.article.stands(reading.name, self.topic, self.stance) {
+        let stand = match stand {
             None => word!("none"),
             Some(true) => word!("same"),
             Some(false) => word!("other"),
