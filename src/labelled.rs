@@ -343,7 +343,7 @@ impl Labelled {
         }
         if self.n_groups < n_folds {
             return Err(Error::labels("too few groups to cross-validate")
-                .expected(format!("at least {} groups for {n_folds} folds", n_folds))
+                .expected(format!("at least {n_folds} groups for {n_folds} folds"))
                 .found(format!("{} groups", self.n_groups))
                 .help("use fewer folds, or a group column with more values"));
         }

@@ -24,6 +24,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::source::read_utf8;
 use crate::error::{Error, Result};
 
 /// A labelling task over the rows of a table.
@@ -122,11 +123,7 @@ impl Task {
     /// If the file cannot be read or is no legal task.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = String::from_utf8(std::fs::read(path).map_err(|e| Error::io(path, e))?).map_err(|e| {
-            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            Error::input("invalid UTF-8").in_file(path).on_line(line as u64).help("save the file as UTF-8")
-        })?;
-        text.parse::<Self>().map_err(|e| e.in_file(path))
+        read_utf8(path)?.parse::<Self>().map_err(|e| e.in_file(path))
     }
 
     /// Position of the head with this name.

@@ -266,6 +266,19 @@ pub(super) enum Seekable {
     Memory(Arc<[u8]>),
 }
 
+/// The text of a small file that is UTF-8: a task, a table of names.
+///
+/// # Errors
+///
+/// If the file cannot be read, or is not UTF-8, with the line.
+pub(crate) fn read_utf8(path: &Path) -> Result<String> {
+    String::from_utf8(std::fs::read(path).map_err(|e| Error::io(path, e))?).map_err(|e| {
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        Error::input("invalid UTF-8").in_file(path).on_line(line as u64).help("save the file as UTF-8")
+    })
+}
+
 /// The sources that `paths` name, in the order given: `-` is standard input, a directory stands for the files below it, sorted by name at each
 /// level. In directories files of unknown extension, hidden files and linked directories are passed over. `format` overrides the extension of
 /// what is named itself, not of what is found in directories.

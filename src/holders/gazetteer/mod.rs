@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use crate::data::source::read_utf8;
 use crate::error::{Error, Result};
 use crate::holders::weights::{ByKey, Word};
 use parties::PartyTables;
@@ -159,12 +160,7 @@ impl Gazetteer {
     ///
     /// If the file cannot be read or has no column `canonical`, or a row has no name there or too many fields.
     pub fn with_file(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let text = std::str::from_utf8(&bytes).map_err(|e| {
-            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-            Error::input("invalid UTF-8").in_file(path).on_line(line as u64).help("save the file as UTF-8")
-        })?;
-        Self::build(Some(text)).map_err(|e| e.in_file(path))
+        Self::build(Some(&read_utf8(path)?)).map_err(|e| e.in_file(path))
     }
 
     fn build(own: Option<&str>) -> Result<Self> {
