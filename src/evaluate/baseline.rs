@@ -31,7 +31,7 @@ impl SingleNgram {
         for (text, class) in texts {
             totals[class] += 1;
             counter.clear();
-            for_each_ngram(text, &mut lowered, |key, _, _| counter.add(key, ()));
+            for_each_ngram(text, &mut lowered, |key, _, _| counter.add(key));
             for count in counter.counts() {
                 let place = *places.entry(count.key).or_insert(first.len());
                 if place == first.len() {

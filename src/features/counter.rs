@@ -13,20 +13,18 @@ const NO_SLOT: u32 = u32::MAX;
 /// cleared (a sparse set: Briggs & Torczon 1993). Whether an n-gram is new or a repetition is a coin toss that no processor guesses well, so
 /// both cases run through the same instructions; only two keys that want the same slot branch off.
 #[derive(Debug)]
-pub(crate) struct Counter<K, V = ()> {
+pub(crate) struct Counter<K> {
     slots: Vec<u32>,
     /// The distinct keys of this text in order of first occurrence; behind them, leftovers.
-    counts: Vec<Count<K, V>>,
+    counts: Vec<Count<K>>,
     n: usize,
 }
 
 /// A key with its count.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Count<K, V> {
+pub(crate) struct Count<K> {
     pub(crate) key: K,
     pub(crate) count: u32,
-    /// What comes with the key.
-    pub(crate) value: V,
     slot: u32,
 }
 
@@ -50,50 +48,31 @@ impl CountKey for u32 {
     }
 }
 
-impl<K: CountKey, V: Copy + Default> Default for Counter<K, V> {
+impl<K: CountKey> Default for Counter<K> {
     fn default() -> Self {
         Self { slots: vec![0; FIRST_SLOTS], counts: vec![Count::default(); FIRST_SLOTS / FILL + 1], n: 0 }
     }
 }
 
-impl<K: CountKey, V: Copy + Default> Counter<K, V> {
+impl<K: CountKey> Counter<K> {
     /// Forgets everything, in constant time.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.n = 0;
     }
 
-    /// Counts one occurrence of `key`, which comes with the same `value` every time.
+    /// Counts one occurrence of `key`.
     #[inline(always)]
-    pub(crate) fn add(&mut self, key: K, value: V) {
+    pub(crate) fn add(&mut self, key: K) {
         if self.n + 1 >= self.counts.len() {
             self.grow();
         }
-        self.n = count_one(&mut self.slots, &mut self.counts, self.n, key, value);
-    }
-
-    /// Counts all of `keys`, which come with `values`, except `left_out`, and nothing else: distinct keys with their counts, by first occurrence.
-    ///
-    /// As [`Self::add`] for each, with everything that stays the same in registers.
-    #[inline]
-    pub(crate) fn count_all(&mut self, keys: &[K], values: &[V], left_out: K) -> &[Count<K, V>] {
-        while keys.len() + 2 > self.counts.len() {
-            self.n = 0;
-            self.grow();
-        }
-        let (slots, counts) = (&mut self.slots[..], &mut self.counts[..keys.len() + 2]);
-        // The key that is left out is counted in the first place.
-        let home = left_out.home() & (slots.len() - 1);
-        slots[home] = 0;
-        counts[0] = Count { key: left_out, count: 0, value: V::default(), slot: home as u32 };
-        let n = keys.iter().zip(values).fold(1, |n, (&key, &value)| count_one(slots, counts, n, key, value));
-        self.n = n;
-        &self.counts[1..n]
+        self.n = count_one(&mut self.slots, &mut self.counts, self.n, key);
     }
 
     /// Distinct keys with their counts, by first occurrence.
     #[inline]
-    pub(crate) fn counts(&self) -> &[Count<K, V>] {
+    pub(crate) fn counts(&self) -> &[Count<K>] {
         &self.counts[..self.n]
     }
 
@@ -120,11 +99,11 @@ impl<K: CountKey, V: Copy + Default> Counter<K, V> {
 /// Counts one occurrence of a key among the `n` that `counts` begins with; how many there are then. There is room for one more in `counts`, and `slots` is a
 /// power of two of which some are free.
 #[inline(always)]
-fn count_one<K: CountKey, V: Copy>(slots: &mut [u32], counts: &mut [Count<K, V>], n: usize, key: K, value: V) -> usize {
+fn count_one<K: CountKey>(slots: &mut [u32], counts: &mut [Count<K>], n: usize, key: K) -> usize {
     let mask = slots.len() - 1;
     let mut slot = key.home() & mask;
     // The place of a new key; one that is known already leaves it to the next.
-    counts[n] = Count { key, count: 0, value, slot: NO_SLOT };
+    counts[n] = Count { key, count: 0, slot: NO_SLOT };
     loop {
         let at = (slots[slot] as usize).min(n);
         let is_taken = counts[at].slot == slot as u32;
@@ -152,7 +131,7 @@ mod tests {
             let mut expected = std::collections::BTreeMap::new();
             for i in 0..6000_u64 {
                 let key = (i * i + round) % 5009;
-                counter.add(key, ());
+                counter.add(key);
                 *expected.entry(key).or_insert(0) += 1;
             }
             let mut counts: Vec<(u64, u32)> = counter.counts().iter().map(|c| (c.key, c.count)).collect();
@@ -162,24 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn all_at_once_are_counted_as_one_by_one() {
-        let (mut one, mut all) = (Counter::<u32, f32>::default(), Counter::<u32, f32>::default());
-        for length in [0, 1, 5, 700, 5000, 30] {
-            let keys: Vec<u32> = (0..length).map(|i: u32| i.wrapping_mul(i) % 997).collect();
-            let values: Vec<f32> = keys.iter().map(|&key| key as f32).collect();
-            one.clear();
-            keys.iter().zip(&values).filter(|(key, _)| **key != 9).for_each(|(&key, &value)| one.add(key, value));
-            let counts = |counts: &[Count<u32, f32>]| counts.iter().map(|c| (c.key, c.count, c.value)).collect::<Vec<_>>();
-            assert_eq!(counts(all.count_all(&keys, &values, 9)), counts(one.counts()));
-        }
-    }
-
-    #[test]
     fn leftovers_of_a_longer_text_do_not_count() {
         let mut counter = Counter::default();
-        (0..600_u32).for_each(|key| counter.add(key, ()));
+        (0..600_u32).for_each(|key| counter.add(key));
         counter.clear();
-        [7, 9, 7].into_iter().for_each(|key: u32| counter.add(key, ()));
+        [7, 9, 7].into_iter().for_each(|key: u32| counter.add(key));
         assert_eq!(counter.counts().iter().map(|c| (c.key, c.count)).collect::<Vec<_>>(), [(7, 2), (9, 1)]);
     }
 }

@@ -134,6 +134,18 @@ impl<'a> IndexView<'a> {
         })
     }
 
+    /// The features whose keys have these top bits, at most [`Self::n_bucket_bits`] of them.
+    #[inline(always)]
+    pub(crate) fn with_top(&self, top: usize, bits: u32) -> Range<usize> {
+        let shift = self.bits - bits;
+        self.starts[top << shift] as usize..self.starts[(top + 1) << shift] as usize
+    }
+
+    /// How many top bits of its key choose a feature's bucket.
+    pub(crate) fn n_bucket_bits(&self) -> u32 {
+        self.bits
+    }
+
     /// How many bits [`Self::tops`] gives.
     pub(crate) fn n_top_bits(&self) -> u32 {
         self.bits + TAG_BITS
@@ -185,6 +197,12 @@ mod tests {
         for features in [0..3000, 0..0, 17..18, 1234..2999, 3000..3000] {
             let tops: Vec<(usize, u64)> = index.view().tops(features.clone()).collect();
             assert_eq!(tops, features.map(|i| (i, keys[i] >> (64 - n_bits))).collect::<Vec<_>>());
+        }
+        for bits in [1, 3, index.view().n_bucket_bits()] {
+            for top in [0, 1, (1 << bits) - 1] {
+                let features: Vec<usize> = (0..keys.len()).filter(|&i| keys[i] >> (64 - bits) == top).collect();
+                assert_eq!(index.view().with_top(top as usize, bits).collect::<Vec<_>>(), features);
+            }
         }
     }
 

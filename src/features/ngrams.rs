@@ -8,7 +8,7 @@ use crate::features::hash;
 use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
 use crate::text::Normalized;
-use crate::text::tokenize::{WordRule, for_each_word, lower_into, split_hashtag};
+use crate::text::tokenize::{WordRule, for_each_span, for_each_word, lower_into, split_hashtag};
 
 /// Distances from the target mention, in words, within which a word is "near", with the marks of either side. Nested windows let a nearby word count more
 /// than a far one.
@@ -129,10 +129,21 @@ impl Extractor {
         self.blocks[block].analyzer == Analyzer::CharWb
     }
 
-    /// Calls `emit` with the key of every n-gram of the block, in text order, repetitions included.
+    /// Appends the key of every n-gram of the block to `keys`, in text order, repetitions included.
     #[inline]
-    pub(crate) fn keys(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
-        self.run::<false>(block, passage, scratch, |key, _| emit(key));
+    pub(crate) fn push_keys(&self, block: usize, passage: Passage<'_>, scratch: &mut NgramScratch, keys: &mut Vec<u64>) {
+        let block_params = &self.blocks[block];
+        match block_params.plain_words(passage) {
+            Some(longest) => {
+                block_params.prepare(passage, scratch);
+                match longest {
+                    1 => block_params.push_words::<1>(scratch, keys),
+                    2 => block_params.push_words::<2>(scratch, keys),
+                    _ => block_params.push_words::<3>(scratch, keys),
+                }
+            }
+            None => self.run::<false>(block, passage, scratch, |key, _| keys.push(key)),
+        }
     }
 
     /// Calls `f` with every word of a block of character n-grams. Its n-grams depend on the word alone.
@@ -312,43 +323,55 @@ impl Block {
         !self.stop_keys.is_empty() && self.stop_keys.binary_search(&key).is_ok()
     }
 
-    /// The fast path: keys as the words are read, with the last few word keys in registers.
-    #[inline]
-    fn word_ngrams(&self, scratch: &mut NgramScratch, emit: impl FnMut(u64)) {
-        match (self.shortest, self.longest, self.stop_keys.is_empty()) {
-            (1, 1, true) => self.word_ngrams_to::<1>(scratch, emit),
-            (1, 2, true) => self.word_ngrams_to::<2>(scratch, emit),
-            (1, 3, true) => self.word_ngrams_to::<3>(scratch, emit),
-            _ => self.word_ngrams_of_any_length(scratch, emit),
-        }
+    /// Longest n-gram, where they are of plain words from single ones up: nothing left out, marked or replaced. For them there is a fast way.
+    fn plain_words(&self, passage: Passage<'_>) -> Option<usize> {
+        let is_plain = self.analyzer == Analyzer::Word
+            && self.params.words != WordRule::Social
+            && self.stop_keys.is_empty()
+            && !self.negation_is_on()
+            && passage.target.is_none();
+        (is_plain && self.shortest == 1 && self.longest <= 3).then_some(self.longest)
     }
 
-    /// [`Self::word_ngrams`] from single words to a constant length of three at most, without stop words.
-    #[inline(always)]
-    fn word_ngrams_to<const LONGEST: usize>(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
-        // Keys of the last word, and of the last two.
+    /// [`Self::word_ngrams`] of plain words, up to a constant length of three at most.
+    #[inline(never)]
+    fn push_words<const LONGEST: usize>(&self, scratch: &mut NgramScratch, keys: &mut Vec<u64>) {
+        let NgramScratch { lowered, spans, .. } = scratch;
+        // First where the words are and then their keys: two small loops, each of which stays in registers.
+        spans.clear();
+        for_each_span(lowered, self.params.words, |start, end| spans.push((start, end)));
+        let length = lowered.len();
+        // Hashing reads whole loads, behind the last word too.
+        lowered.push_str(PADDING);
+        let (bytes, salt) = (lowered.as_bytes(), self.salt);
+        let (first, others) = spans.split_at(spans.len().min(LONGEST - 1));
+        // The first words end fewer n-grams, every other word one of each length, so that their places are known.
         let (mut one, mut two) = (0, 0);
-        let mut n_words = 0;
-        self.word_keys(scratch, |key| {
+        for (i, &(start, end)) in first.iter().enumerate() {
+            let key = hash::word_at(bytes, start, end, salt);
+            two = hash::append_word(one, key);
+            one = key;
+            keys.extend([one, two].into_iter().take(i + 1));
+        }
+        let at = keys.len();
+        keys.resize(at + others.len() * LONGEST, 0);
+        for (ngrams, &(start, end)) in keys[at..].as_chunks_mut::<LONGEST>().0.iter_mut().zip(others) {
+            let key = hash::word_at(bytes, start, end, salt);
             let three = hash::append_word(two, key);
             two = hash::append_word(one, key);
             one = key;
-            emit(one);
-            if LONGEST >= 2 && n_words >= 1 {
-                emit(two);
-            }
-            if LONGEST >= 3 && n_words >= 2 {
-                emit(three);
-            }
-            n_words += 1;
-        });
+            ngrams.iter_mut().zip([one, two, three]).for_each(|(to, key)| *to = key);
+        }
+        lowered.truncate(length);
     }
 
-    fn word_ngrams_of_any_length(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
+    /// Keys as the words are read.
+    fn word_ngrams(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
         // ends[n - 1]: key of the n-gram that ends in the last word.
         let mut ends = [0_u64; MAX_LENGTH];
         let mut n_words = 0;
-        self.word_keys(scratch, |key| {
+        for_each_word(&scratch.lowered, self.params.words, |word, _| {
+            let key = hash::word(word.as_bytes(), self.salt);
             if self.is_stop_word(key) {
                 return;
             }
@@ -362,25 +385,6 @@ impl Block {
                 emit(ends[n - 1]);
             }
         });
-    }
-
-    /// Keys of the words of `lowered`.
-    #[inline(always)]
-    fn word_keys(&self, scratch: &mut NgramScratch, mut emit: impl FnMut(u64)) {
-        let NgramScratch { lowered, spans, .. } = scratch;
-        if self.params.words == WordRule::Social {
-            // A URL is a word that does not stand in the text.
-            return for_each_word(lowered, WordRule::Social, |word, _| emit(hash::word(word.as_bytes(), self.salt)));
-        }
-        // First where the words are and then their keys: two small loops, each of which stays in registers.
-        spans.clear();
-        for_each_word(lowered, self.params.words, |word, start| spans.push((start, start + word.len())));
-        let length = lowered.len();
-        // Hashing reads whole loads, behind the last word too.
-        lowered.push_str(PADDING);
-        let (bytes, salt) = (lowered.as_bytes(), self.salt);
-        spans.iter().for_each(|&(start, end)| emit(hash::word_at(bytes, start, end, salt)));
-        lowered.truncate(length);
     }
 
     /// The words of `lowered`, target words replaced by one placeholder, stop words left out; also the placeholder's position.
@@ -708,7 +712,7 @@ mod tests {
         };
         let names = spans.iter().map(|(_, span)| name(*span)).collect();
         let mut keys = Vec::new();
-        extractor.keys(0, passage, &mut scratch, |key| keys.push(key));
+        extractor.push_keys(0, passage, &mut scratch, &mut keys);
         assert_eq!(keys, spans.iter().map(|s| s.0).collect::<Vec<_>>());
         names
     }

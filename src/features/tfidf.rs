@@ -596,6 +596,8 @@ struct Counting {
     words: Vec<Option<WordCache>>,
     /// Places of the n-grams of a new word.
     of_word: Vec<u32>,
+    /// Keys of the n-grams of a text.
+    of_text: Vec<u64>,
     /// The counts of the chunk.
     counts: Counts,
 }
@@ -616,7 +618,7 @@ impl Counting {
     }
 
     fn count_block(&mut self, extractor: &Extractor, block: usize, passage: Passage<'_>) {
-        let Self { scratch, counter, places, words, of_word, counts } = self;
+        let Self { scratch, counter, places, words, of_word, of_text, counts } = self;
         let keys = &mut counts.keys;
         let mut place = |key: u64| {
             *places.entry(key).or_insert_with(|| {
@@ -635,10 +637,12 @@ impl Counting {
                     word.keys(|key| of_word.push(place(key)));
                     words.insert(packed, of_word.drain(..))
                 });
-                words.numbers(&range).iter().for_each(|&place| counter.add(place, ()));
+                words.numbers(&range).iter().for_each(|&place| counter.add(place));
             });
         } else {
-            extractor.keys(block, passage, scratch, |key| counter.add(place(key), ()));
+            of_text.clear();
+            extractor.push_keys(block, passage, scratch, of_text);
+            of_text.iter().for_each(|&key| counter.add(place(key)));
         }
         for (&key, value) in extractor.dense_keys(block).iter().zip(passage.vector) {
             counts.places.push(place(key));
@@ -683,7 +687,9 @@ mod tests {
         for (i, &passage) in passages.iter().enumerate() {
             let mut of_text = std::collections::BTreeSet::new();
             for block in 0..2 {
-                extractor.keys(block, passage, &mut scratch, |key| of_text.extend([key]));
+                let mut keys = Vec::new();
+                extractor.push_keys(block, passage, &mut scratch, &mut keys);
+                of_text.extend(keys);
             }
             for key in of_text {
                 *dfs.entry(key).or_insert(0) += 1;

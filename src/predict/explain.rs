@@ -29,7 +29,7 @@ impl Predictor {
         let (mut dense_square, mut dense_sum) = (0.0, 0.0);
         let mut parts = Vec::new();
         for (address, value) in scratch.reading.values() {
-            let (i, value, weight) = (self.table.in_model(address), f64::from(value), sign * weight(address));
+            let (i, value, weight) = (self.table.in_model(address, &self.model), f64::from(value), sign * weight(address));
             if self.is_dense(i) {
                 dense_square += value.powi(2);
                 dense_sum += value * weight;
@@ -52,7 +52,7 @@ impl Predictor {
     pub fn strongest(&self, head: usize, given: Option<usize>, class: usize, n: usize) -> Vec<(String, f64)> {
         let (output, sign) = output_of(class, self.head(head));
         let mut weight = self.weights(head, given, output);
-        let features = self.table.addresses().map(|address| (address, self.table.in_model(address)));
+        let features = self.table.numbers(&self.model).iter().map(|&(address, i)| (address, i as usize));
         let features = features.filter(|&(_, i)| !self.is_dense(i));
         let mut weights: Vec<(f64, usize)> = features.map(|(address, i)| (sign * weight(address), i)).collect();
         weights.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -116,8 +116,9 @@ mod tests {
         let scale = meta.weight_scales[output];
         let mut weight = predictor.weights(head, Some(given), output);
         let mut seen = vec![false; model.meta().n_features];
-        for address in predictor.table.addresses() {
-            let i = predictor.table.in_model(address);
+        for &(address, i) in predictor.table.numbers(model) {
+            let i = i as usize;
+            assert_eq!(predictor.table.in_model(address, model), i);
             assert!(!std::mem::replace(&mut seen[i], true));
             let own = pairs.starts[i] as usize..pairs.starts[i + 1] as usize;
             let pair = own.into_iter().find(|&at| usize::from(pairs.ids[at]) == given);

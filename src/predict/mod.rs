@@ -10,7 +10,9 @@ mod blocks;
 mod explain;
 mod given;
 mod scratch;
+mod slots;
 mod table;
+mod tally;
 
 use std::sync::Arc;
 
@@ -186,7 +188,7 @@ impl Predictor {
         keys.clear();
         ends.clear();
         for &passage in passages {
-            self.extractor.keys(block, passage, ngrams, |key| keys.push(key));
+            self.extractor.push_keys(block, passage, ngrams, keys);
             ends.push(keys.len());
         }
         self.table.find(keys, found, addresses);
@@ -234,21 +236,16 @@ impl Predictor {
     fn add_block(&self, block: usize, scratch: &mut Scratch, readings: &mut [Reading]) {
         let params = &self.model.meta().features.blocks[block];
         let table = &self.tf_tables[block];
-        let Scratch { addresses, idfs, ends, counter, .. } = scratch;
-        // A pass of its own, so that the loads overlap.
-        self.table.idfs(addresses, idfs);
+        let Scratch { addresses, ends, tally, .. } = scratch;
+        let tf = |count: u32| table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
         let mut start = 0;
         for (reading, &end) in readings.iter_mut().zip(&*ends) {
-            let counts = counter.count_all(&addresses[start..end], &idfs[start..end], NOTHING);
+            let first = reading.hits.len();
+            tally.count(&addresses[start..end], |address| self.table.idf(address), tf, &mut reading.hits);
             start = end;
             if self.counts_as_known[block] {
-                reading.n_known += counts.len();
+                reading.n_known += reading.hits.len() - first;
             }
-            let first = reading.hits.len();
-            reading.hits.extend(counts.iter().map(|c| {
-                let weight = table.get(c.count as usize).copied().unwrap_or_else(|| tf(params, c.count));
-                (c.key, weight * c.value)
-            }));
             self.add_hits(block, first, reading);
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Predictor;
 use super::table::Found;
-use crate::features::{Counter, NgramScratch, WordCache};
+use super::tally::Tally;
+use crate::features::{NgramScratch, WordCache};
 
 /// The buffers of one thread; made by [`Predictor::scratch`].
 #[derive(Debug, Default)]
@@ -13,14 +14,12 @@ pub struct Scratch {
     pub(super) ngrams: NgramScratch,
     pub(super) keys: Vec<u64>,
     pub(super) found: Found,
-    /// Addresses of the n-grams of the texts, in their order, repetitions included, and their idfs.
+    /// Addresses of the n-grams of the texts, in their order, repetitions included.
     pub(super) addresses: Vec<u32>,
-    pub(super) idfs: Vec<f32>,
     /// End of each text in `addresses` and in `ranges`.
     pub(super) ends: Vec<usize>,
     pub(super) word_ends: Vec<usize>,
-    /// With the idf of each feature.
-    pub(super) counter: Counter<u32, f32>,
+    pub(super) tally: Tally,
     /// Per block of character n-grams.
     pub(super) words: Vec<Option<WordCache>>,
     /// Where the cache has the features of each word of the texts.

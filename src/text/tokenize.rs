@@ -1,7 +1,7 @@
 //! Words of a text, as slices of it, without allocation.
 //!
-//! Three rules ([`WordRule`]) share one scanner. It reads sixteen bytes at a time, finds the end of a run of ASCII word characters with a few
-//! vector instructions, and decides the byte that ends the run from a table. A word that touches a character outside ASCII is handed, with
+//! Three rules ([`WordRule`]) share one scanner. It reads sixty-four bytes at a time, with a few vector instructions that mark what is an ASCII word
+//! character and what is not ASCII, finds starts and ends of words by counting the zeros between the marks, and decides the byte that ends a run from a table. A word that touches a character outside ASCII is handed, with
 //! all that could change its boundaries, to `unicode-segmentation`; the answer is the same either way, which a property test holds.
 //! Case, stop words and hashing are not done here: features are hashed from the bytes of a word as they are lowered.
 //!
@@ -49,12 +49,39 @@ pub enum WordRule {
 /// for_each_word("The U.S. isn't @home: https://t.co/x", WordRule::Social, |word, _| words.push(word.to_owned()));
 /// assert_eq!(words, ["The", "U.S.", "isn't", "@home", "http"]);
 /// ```
-pub fn for_each_word(text: &str, rule: WordRule, f: impl FnMut(&str, usize)) {
+pub fn for_each_word(text: &str, rule: WordRule, mut f: impl FnMut(&str, usize)) {
+    for_each_place(text, rule, |place, start| match place {
+        Place::End(end) => f(&text[start..end], start),
+        Place::Url => f(URL_WORD, start),
+    });
+}
+
+/// Calls `f` with first and end byte of every word. The URLs without a scheme of [`WordRule::Social`] are left out.
+#[inline(always)]
+pub(crate) fn for_each_span(text: &str, rule: WordRule, mut f: impl FnMut(usize, usize)) {
+    for_each_place(text, rule, |place, start| {
+        if let Place::End(end) = place {
+            f(start, end);
+        }
+    });
+}
+
+#[inline(always)]
+fn for_each_place(text: &str, rule: WordRule, f: impl FnMut(Place, usize)) {
+    let (bytes, window) = (text.as_bytes(), Window::load(text.as_bytes(), 0));
     match rule {
-        WordRule::Unicode => Scanner::<_, false> { text, bytes: text.as_bytes(), f }.run(),
-        WordRule::Social => Scanner::<_, true> { text, bytes: text.as_bytes(), f }.run(),
-        WordRule::Sklearn => sklearn_words(text, f),
+        WordRule::Unicode => Scanner::<_, false> { text, bytes, window, f }.run(),
+        WordRule::Social => Scanner::<_, true> { text, bytes, window, f }.run(),
+        WordRule::Sklearn => sklearn_words(text, window, f),
     }
+}
+
+/// What a word that starts at some byte is.
+enum Place {
+    /// The text up to this byte.
+    End(usize),
+    /// A URL without a scheme, which is the word [`URL_WORD`].
+    Url,
 }
 
 /// Appends `text` in lower case to `out`: what [`str::to_lowercase`] gives, without its allocation.
@@ -157,6 +184,7 @@ fn hashtag_part_len(tag: &str) -> usize {
 struct Scanner<'a, F, const SOCIAL: bool> {
     text: &'a str,
     bytes: &'a [u8],
+    window: Window,
     f: F,
 }
 
@@ -170,14 +198,14 @@ enum Tail {
     Unsure,
 }
 
-impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
+impl<F: FnMut(Place, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
     fn run(&mut self) {
-        let mut at = 0;
-        while at < self.bytes.len() {
-            at = match self.class_at(at) {
-                Class::Letter | Class::Digit | Class::Underscore => self.ascii_word(at),
-                Class::Foreign => at + plain_punctuation_len(&self.bytes[at..]).unwrap_or_else(|| self.foreign_stretch(at)),
-                _ => at + 1,
+        let mut behind = 0;
+        while let Some(at) = self.window.next(self.bytes, behind) {
+            behind = if self.bytes[at] < 0x80 {
+                self.ascii_word(at)
+            } else {
+                at + plain_punctuation_len(&self.bytes[at..]).unwrap_or_else(|| self.foreign_stretch(at))
             };
         }
     }
@@ -186,7 +214,7 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
     #[inline]
     fn ascii_word(&mut self, start: usize) -> usize {
         // `part` is the start of the piece that UAX #29 sees as one word; a hyphen joins pieces.
-        let (mut part, mut end) = (start, run_end(self.bytes, start));
+        let (mut part, mut end) = (start, self.window.run_end(self.bytes, start));
         if self.bytes[start] == b'_' && self.bytes[start..end].iter().all(|&byte| byte == b'_') {
             let is_foreign = self.class_at(end) == Class::Foreign;
             return if is_foreign { start + self.foreign_stretch(start) } else { end };
@@ -202,7 +230,7 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
             match tail {
                 Tail::Joined(next) => {
                     part = if class == Class::Hyphen { next } else { part };
-                    end = run_end(self.bytes, next);
+                    end = self.window.run_end(self.bytes, next);
                 }
                 Tail::Unsure => return start + self.foreign_stretch(start),
                 Tail::End if class == Class::Period && is_ascii_abbreviation(&self.bytes[part..end]) => {
@@ -286,7 +314,7 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
     #[inline]
     fn emit(&mut self, start: usize, end: usize) -> usize {
         if !SOCIAL {
-            (self.f)(&self.text[start..end], start);
+            (self.f)(Place::End(end), start);
             return end;
         }
         let may_start_url = self.bytes.get(end) == Some(&b':') || self.bytes.get(start + 3) == Some(&b'.');
@@ -302,7 +330,7 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
     fn emit_url(&mut self, start: usize, end: usize) -> Option<usize> {
         let word = &self.bytes[start..end];
         if is_web_host(word) {
-            (self.f)(URL_WORD, start);
+            (self.f)(Place::Url, start);
             return Some(self.url_end(end));
         }
         let scheme = scheme_start(word).filter(|_| self.bytes[end..].starts_with(b"://"))?;
@@ -311,14 +339,14 @@ impl<F: FnMut(&str, usize), const SOCIAL: bool> Scanner<'_, F, SOCIAL> {
             self.emit_signed(start, start + scheme - 1);
         }
         let url = start + scheme;
-        (self.f)(&self.text[url..url + URL_WORD.len()], url);
+        (self.f)(Place::End(url + URL_WORD.len()), url);
         Some(self.url_end(end))
     }
 
     #[inline]
     fn emit_signed(&mut self, start: usize, end: usize) {
         let start = if self.has_sign_before(start) { start - 1 } else { start };
-        (self.f)(&self.text[start..end], start);
+        (self.f)(Place::End(end), start);
     }
 
     /// The end of the URL that goes on at `at`.
@@ -412,14 +440,14 @@ fn is_ascii_abbreviation(word: &[u8]) -> bool {
 }
 
 /// The words of [`WordRule::Sklearn`].
-fn sklearn_words(text: &str, mut f: impl FnMut(&str, usize)) {
+#[inline(always)]
+fn sklearn_words(text: &str, mut window: Window, mut f: impl FnMut(Place, usize)) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        let mut n_chars = 0;
+    let mut behind = 0;
+    while let Some(start) = window.next(bytes, behind) {
+        let (mut at, mut n_chars) = (start, 0);
         loop {
-            let end = run_end(bytes, at);
+            let end = window.run_end(bytes, at);
             n_chars += end - at;
             at = end;
             if bytes.get(at).is_none_or(|&byte| byte < 0x80) {
@@ -435,9 +463,9 @@ fn sklearn_words(text: &str, mut f: impl FnMut(&str, usize)) {
             at += c.len_utf8();
         }
         if n_chars >= 2 {
-            f(&text[start..at], start);
+            f(Place::End(at), start);
         }
-        at += bytes.get(at).map_or(1, |&byte| utf8_len(byte));
+        behind = at + bytes.get(at).map_or(1, |&byte| utf8_len(byte));
     }
 }
 
@@ -517,6 +545,77 @@ fn plain_punctuation_len(bytes: &[u8]) -> Option<usize> {
 #[inline]
 fn is_curly_apostrophe(bytes: &[u8]) -> bool {
     bytes.starts_with("’".as_bytes())
+}
+
+/// Bytes in a [`Window`].
+const WIDTH: usize = 64;
+
+/// What stands in sixty-four bytes of a text, one bit each; nothing stands behind its end.
+#[derive(Debug)]
+struct Window {
+    start: usize,
+    /// ASCII letters, digits and underscores.
+    words: u64,
+    /// Parts of characters outside ASCII.
+    foreign: u64,
+}
+
+impl Window {
+    /// The first byte from `from` on, which is not before the window, that is a word character or not ASCII.
+    #[inline(always)]
+    fn next(&mut self, bytes: &[u8], mut from: usize) -> Option<usize> {
+        loop {
+            let skipped = from - self.start;
+            if skipped < WIDTH {
+                let ahead = (self.words | self.foreign) >> skipped;
+                if ahead != 0 {
+                    return Some(from + ahead.trailing_zeros() as usize);
+                }
+                from = self.start + WIDTH;
+            }
+            if from >= bytes.len() {
+                return None;
+            }
+            *self = Self::load(bytes, from);
+        }
+    }
+
+    /// The end of the run of ASCII word characters that starts at `start`; `start` itself if there is none.
+    #[inline(always)]
+    fn run_end(&self, bytes: &[u8], start: usize) -> usize {
+        let skipped = start - self.start;
+        if skipped < WIDTH {
+            let end = skipped + (!(self.words >> skipped)).trailing_zeros() as usize;
+            if end < WIDTH {
+                return self.start + end;
+            }
+        }
+        run_end(bytes, start)
+    }
+
+    #[inline]
+    fn load(bytes: &[u8], start: usize) -> Self {
+        let rest = &bytes[start..];
+        let (words, foreign) = match rest.first_chunk::<WIDTH>() {
+            Some(chunk) => marks(chunk),
+            None => {
+                let mut chunk = [0; WIDTH];
+                chunk[..rest.len()].copy_from_slice(rest);
+                marks(&chunk)
+            }
+        };
+        Self { start, words, foreign }
+    }
+}
+
+/// The marks of a [`Window`].
+#[inline(always)]
+fn marks(chunk: &[u8; WIDTH]) -> (u64, u64) {
+    let (sixteens, _) = chunk.as_chunks::<16>();
+    sixteens.iter().enumerate().fold((0, 0), |(words, foreign), (i, &sixteen)| {
+        let here = u64::from(word_bytes(sixteen)) << (16 * i);
+        (words | here, foreign | u64::from(u8x16::new(sixteen).to_bitmask() as u16) << (16 * i))
+    })
 }
 
 /// The end of the run of ASCII letters, digits and underscores that starts at `start`; `start` itself if there is none.
