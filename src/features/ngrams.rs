@@ -9,6 +9,7 @@ use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
 use crate::text::Normalized;
 use crate::text::tokenize::{WordRule, for_each_span, for_each_word, lower_into, split_hashtag};
+use wide::u8x16;
 
 /// Distances from the target mention, in words, within which a word is "near", with the marks of either side. Nested windows let a nearby word count more
 /// than a far one.
@@ -512,7 +513,7 @@ impl Block {
         let bytes = padded.as_bytes();
         let mut start = 0;
         while start + 1 < length {
-            let end = start + 1 + bytes[start + 1..length].iter().position(|&b| b == b' ').unwrap_or(length - start - 2);
+            let end = next_space(bytes, start + 1);
             f(PaddedWord { block: self, text: padded, start, end: end + 1, points });
             start = end;
         }
@@ -645,11 +646,38 @@ impl PaddedWord<'_> {
     }
 }
 
+/// The first space from `from` on; there is one, and [`PADDING`] behind it.
+#[inline(always)]
+fn next_space(bytes: &[u8], mut from: usize) -> usize {
+    loop {
+        let sixteen = bytes[from..].first_chunk().expect("padding is behind the last space");
+        let spaces = u8x16::new(*sixteen).simd_eq(u8x16::splat(b' ')).to_bitmask();
+        if spaces != 0 {
+            return from + spaces.trailing_zeros() as usize;
+        }
+        from += sixteen.len();
+    }
+}
+
+/// Whether words of ASCII have one space between them, and nothing else that is blank stands anywhere.
+fn is_evenly_spaced(text: &[u8]) -> bool {
+    let is_blank = |byte: Option<&u8>| byte.is_none_or(|&byte| byte <= b' ');
+    // All pairs without a branch, sixteen at a time.
+    let pairs = text.iter().zip(text.iter().skip(1));
+    let has_gap = pairs.fold(false, |has_gap, (&a, &b)| has_gap | (a < b' ') | ((a == b' ') & (b == b' ')));
+    !has_gap && !is_blank(text.first()) && !is_blank(text.last())
+}
+
 /// The words of `text` with one space between them and at both ends.
 fn pad_words(text: &str, padded: &mut String) {
     padded.clear();
     padded.push(' ');
     if text.is_ascii() {
+        if is_evenly_spaced(text.as_bytes()) {
+            padded.push_str(text);
+            padded.push(' ');
+            return;
+        }
         let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=0x1f | b' ');
         let mut rest = text;
         while let Some(start) = rest.bytes().position(|byte| !is_space(&byte)) {
@@ -738,10 +766,31 @@ mod tests {
     #[test]
     fn ascii_words_are_padded_like_any_others() {
         let mut padded = [String::new(), String::new()];
-        for text in ["", " ", "a", " a\tbc\u{b}\u{1c}d\u{1f}\r\n e\u{1b}f "] {
+        let long = "0123456789abcdef".repeat(3);
+        let texts = [
+            "",
+            " ",
+            "a",
+            "a b",
+            "a b cd e",
+            "a  b",
+            "a b ",
+            " a b",
+            "a\tb",
+            "a b\nc",
+            "a b\n",
+            &long,
+            &format!("{long} {long}"),
+        ];
+        for text in texts.into_iter().chain([" a\tbc\u{b}\u{1c}d\u{1f}\r\n e\u{1b}f ", "a\u{1b} b"]) {
             pad_words(text, &mut padded[0]);
             pad_words(&format!("{text}\u{2003}"), &mut padded[1]);
             assert_eq!(padded[0], padded[1]);
+            let length = padded[0].len();
+            padded[0].push_str(PADDING);
+            let spaces: Vec<usize> = (0..length).filter(|&i| padded[0].as_bytes()[i] == b' ').collect();
+            let found = (0..spaces[spaces.len() - 1]).map(|from| next_space(padded[0].as_bytes(), from));
+            assert!(found.enumerate().all(|(from, found)| Some(&found) == spaces.iter().find(|&&at| at >= from)));
         }
     }
 

@@ -5,8 +5,6 @@
 //! look-up compares all numbers of a block at once and does the same for known and unknown keys, so that the processor has the loads of many keys
 //! under way together. Were the records elsewhere, each hit would wait a second time: tables of large models do not fit the cache.
 
-use std::ops::Range;
-
 use bytemuck::{Pod, Zeroable};
 use memmap2::MmapMut;
 use rayon::prelude::*;
@@ -169,22 +167,9 @@ impl Blocks {
         (block * width + 1 + n_places + place * stride) as u32
     }
 
-    /// Word `i` of the record of a feature.
-    #[inline(always)]
-    pub(super) fn word(&self, address: u32, i: usize) -> u32 {
-        self.words()[address as usize + i]
-    }
-
-    /// Calls `found` with word `i` of the record of each feature, in order.
-    #[inline(always)]
-    pub(super) fn word_of_each(&self, addresses: impl Iterator<Item = u32>, i: usize, mut found: impl FnMut(u32)) {
-        let words = &self.words()[i..];
-        addresses.for_each(|address| found(words[address as usize]));
-    }
-
     /// Words of the record of a feature.
-    #[inline(always)]
-    pub(super) fn record(&self, address: u32, range: Range<usize>) -> &[u32] {
+    #[cfg(test)]
+    fn record(&self, address: u32, range: std::ops::Range<usize>) -> &[u32] {
         &self.words()[address as usize + range.start..address as usize + range.end]
     }
 
@@ -484,7 +469,6 @@ mod tests {
             for (i, address) in (0..).zip(near) {
                 let record = &records[first + i as usize];
                 assert_eq!(blocks.record(address, 0..stride), record);
-                blocks.word_of_each([address].into_iter(), stride - 1, |word| assert_eq!(word, record[stride - 1]));
             }
             first += keys.len();
             assert!(blocks.record(NOTHING, 0..stride).iter().all(|&word| word == 0));

@@ -137,8 +137,9 @@ impl FeatureTable {
         if self.first_told < self.stride {
             told.reserve(hits.len() * (self.stride - self.first_told));
             // Word by word: these are two or three.
-            let words = hits.iter().flat_map(|&(address, _)| self.records.record(address, self.first_told..self.stride));
-            words.for_each(|&word| told.push(word));
+            let words = self.records.words();
+            let told_by = |address: u32| &words[address as usize..][self.first_told..self.stride];
+            hits.iter().flat_map(|&(address, _)| told_by(address)).for_each(|&word| told.push(word));
         }
     }
 
@@ -238,10 +239,11 @@ impl FeatureTable {
         self.records.find_each_far(others, keys, heads, |address| *addresses.next().expect("as many as keys") = address);
     }
 
-    /// The idf of a feature.
+    /// What gives the idf of each feature.
     #[inline(always)]
-    pub(super) fn idf(&self, address: u32) -> f32 {
-        f32::from_bits(self.records.word(address, 0))
+    pub(super) fn idfs(&self) -> impl Fn(u32) -> f32 {
+        let words = self.records.words();
+        move |address| f32::from_bits(words[address as usize])
     }
 
     /// Adds value times weights of every hit to `sums`, one per lane, times `scale` and the lane's own. Within a lane hits are added in a fixed order.
@@ -268,12 +270,14 @@ impl FeatureTable {
 
     #[inline(always)]
     fn sum_of_one(&self, hits: &[(u32, f32)]) -> f32 {
+        let words = &self.records.words()[1..];
+        let (chunks, rest) = hits.as_chunks::<N_PARTS>();
         let mut parts = [0.0_f32; N_PARTS];
-        let mut values = hits.iter().map(|hit| hit.1).enumerate();
-        self.records.word_of_each(hits.iter().map(|hit| hit.0), 1, |weight| {
-            let (n, value) = values.next().expect("as many as hits");
-            parts[n % N_PARTS] += value * f32::from_bits(weight);
-        });
+        let add = |parts: &mut [f32; N_PARTS], hits: &[(u32, f32)]| {
+            parts.iter_mut().zip(hits).for_each(|(part, &(i, value))| *part += value * f32::from_bits(words[i as usize]));
+        };
+        chunks.iter().for_each(|chunk| add(&mut parts, chunk));
+        add(&mut parts, rest);
         (parts[0] + parts[1]) + (parts[2] + parts[3])
     }
 
@@ -282,8 +286,9 @@ impl FeatureTable {
     fn add_f32<const L: usize>(&self, hits: &[(u32, f32)], at: usize, lanes: &mut [f32]) {
         let n = lanes.len();
         let mut parts = [0.0_f32; L];
+        let words = self.records.words();
         for &(i, value) in hits {
-            let weights = self.records.record(i, 1 + at..1 + at + n);
+            let weights = &words[i as usize..][1 + at..1 + at + n];
             match <&[u32; L]>::try_from(weights) {
                 Ok(weights) => add_weighed(&mut parts, weights, value),
                 Err(_) => add_weighed(&mut parts, weights, value),
@@ -297,8 +302,10 @@ impl FeatureTable {
     fn add_i16(&self, hits: &[(u32, f32)], at: usize, lanes: &mut [f32]) {
         let n = lanes.len();
         let mut parts = [0.0_f32; MAX_LANES];
+        // Two to a word, the first of which is the idf.
+        let halves: &[i16] = bytemuck::cast_slice(self.records.words());
         for &(i, value) in hits {
-            let weights: &[i16] = &bytemuck::cast_slice(self.records.record(i, 1..self.stride))[at..at + n];
+            let weights = &halves[2 * i as usize..][2 + at..2 + at + n];
             match <&[i16; MAX_LANES]>::try_from(weights) {
                 Ok(weights) => add_scaled(&mut parts, weights, value),
                 Err(_) => add_scaled(&mut parts, weights, value),
