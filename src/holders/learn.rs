@@ -17,7 +17,7 @@ use crate::holders::{LabelledHolder, LabelledSentence, Sentence, read, same_part
 use crate::random::Random;
 
 /// Passes of the ranker over the statements.
-const EPOCHS: usize = 7;
+const EPOCHS: usize = 9;
 const RATE: f32 = 0.1;
 /// Shrinkage of a weight per step in which it takes part.
 const DECAY: f32 = 3e-4;
