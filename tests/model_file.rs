@@ -57,9 +57,9 @@ fn every_flipped_byte_is_refused() {
 #[test]
 fn a_newer_version_is_named() {
     let text = String::from_utf8_lossy(small_model(WeightKind::F32).as_bytes()).into_owned();
-    assert!(text.contains("\\\"format\\\":1"));
+    assert!(text.contains("\\\"format\\\":2"));
     let bytes = small_model(WeightKind::F32).as_bytes().to_vec();
-    let at = bytes.windows(12).position(|w| w == b"\\\"format\\\":1").unwrap() + 11;
+    let at = bytes.windows(12).position(|w| w == b"\\\"format\\\":2").unwrap() + 11;
     let mut newer = bytes.clone();
     newer[at] = b'9';
     assert!(Model::from_bytes(&newer).unwrap_err().to_string().contains("newer"));
@@ -85,14 +85,18 @@ fn threads_do_not_change_the_bytes() {
 }
 
 #[test]
-fn the_first_version_is_still_read() {
-    let model = Model::from_bytes(include_bytes!("fixtures/format-1.stance")).unwrap();
-    assert_eq!(model.meta().format, 1);
-    let predictor = Predictor::new(Arc::new(model));
-    let mut scratch = predictor.scratch();
-    predictor.read(Passage::from("the ministry welcomes the talks"), &mut scratch);
-    let topic = predictor.answer(0, None, &scratch);
-    assert_eq!(predictor.head(0).labels[topic.class], "dialogue");
+fn every_version_is_still_read() {
+    let fixtures: [&[u8]; 2] = [include_bytes!("fixtures/format-1.stance"), include_bytes!("fixtures/format-2.stance")];
+    for (format, bytes) in (1..).zip(fixtures) {
+        let model = Model::from_bytes(bytes).unwrap();
+        assert_eq!(model.meta().format, format);
+        let predictor = Predictor::new(Arc::new(model));
+        let mut scratch = predictor.scratch();
+        predictor.read(Passage::from("the ministry welcomes the talks"), &mut scratch);
+        assert!(predictor.n_known(&scratch) >= 4);
+        let topic = predictor.answer(0, None, &scratch);
+        assert_eq!(predictor.head(0).labels[topic.class], "dialogue");
+    }
 }
 
 /// Writes the fixture of the current format, once, when the format changes: `cargo test --test model_file -- --ignored`.

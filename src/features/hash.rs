@@ -25,12 +25,47 @@ pub(crate) fn word(bytes: &[u8], salt: u64) -> u64 {
     }
 }
 
-/// Bytes that must be readable behind a word for [`word_at`].
+/// Key of one word in models of format 1.
+fn word_of_format_1(bytes: &[u8], salt: u64) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let start = salt ^ K0.wrapping_mul(bytes.len() as u64 | 1 << 32);
+    let hash = words.iter().fold(start, |hash, word| fold(hash ^ u64::from_le_bytes(*word), K1));
+    // The second of two last bytes stood there twice.
+    let last = if let [a, b] = *rest { u64::from(a) | u64::from(b) << 8 | u64::from(b) << 16 } else { last_bytes(rest) };
+    fold(hash ^ last, K1 ^ hash.rotate_left(32))
+}
+
+/// How the words of a feature block become keys: by the format of the model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WordKeys {
+    salt: u64,
+    is_format_1: bool,
+}
+
+impl WordKeys {
+    pub(crate) fn new(salt: u64, format: u32) -> Self {
+        Self { salt, is_format_1: format == 1 }
+    }
+
+    /// Key of a (lower-cased) word.
+    #[inline(always)]
+    pub(crate) fn key(self, bytes: &[u8]) -> u64 {
+        if self.is_format_1 { word_of_format_1(bytes, self.salt) } else { word(bytes, self.salt) }
+    }
+
+    /// [`Self::key`] of the bytes `start..end` of `buffer`, which goes on for [`WORD_PADDING`] bytes behind them.
+    #[inline(always)]
+    pub(crate) fn key_at(self, buffer: &[u8], start: usize, end: usize) -> u64 {
+        if self.is_format_1 { word_of_format_1(&buffer[start..end], self.salt) } else { word_at(buffer, start, end, self.salt) }
+    }
+}
+
+/// Bytes that must be readable behind a word for [`WordKeys::key_at`].
 pub(crate) const WORD_PADDING: usize = 16;
 
 /// [`word`] of the bytes `start..end` of `buffer`, which goes on for [`WORD_PADDING`] bytes behind them: whole loads and masks instead of a branch on the length.
 #[inline(always)]
-pub(crate) fn word_at(buffer: &[u8], start: usize, end: usize, salt: u64) -> u64 {
+fn word_at(buffer: &[u8], start: usize, end: usize, salt: u64) -> u64 {
     let length = end - start;
     let Some(window) = buffer[start..].first_chunk::<WORD_PADDING>().filter(|_| length < WORD_PADDING) else {
         return long_word(&buffer[start..end], salt);
@@ -151,6 +186,15 @@ mod tests {
         // A changed key makes every stored model useless: raise the format version if this must change.
         let keys = [word(b"", 0), word(b"india", 0), word(b"mediation", 0), append_word(1, 2), append_char(3, 4), block_salt(1)];
         assert_eq!(keys, EXPECTED);
+    }
+
+    #[test]
+    fn keys_of_the_first_format_stay_as_they_were() {
+        let keys = WordKeys::new(0, 1);
+        let expected = [(&b""[..], 10959921788979651438), (b"india", 352082541285252828), (b"mediation", 13992709150275065767)];
+        for (word, key) in expected {
+            assert_eq!((keys.key(word), keys.key_at(&[word, &[1; WORD_PADDING]].concat(), 0, word.len())), (key, key));
+        }
     }
 
     const EXPECTED: [u64; 6] = [

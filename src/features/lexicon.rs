@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::features::hash;
+use crate::features::hash::{self, WordKeys};
 use crate::features::params::LexiconClass;
 use crate::text::tokenize::{WordRule, for_each_word};
 
@@ -19,7 +19,7 @@ pub(super) struct Lexicon {
     /// Terms that begin with a stem, by its key.
     by_stem: HashMap<u64, Vec<Term>, rapidhash::fast::RandomState>,
     longest_stem: usize,
-    salt: u64,
+    word_keys: WordKeys,
 }
 
 /// The rest of a term, after its first word.
@@ -48,10 +48,10 @@ impl Pattern {
 }
 
 impl Lexicon {
-    pub(super) fn new(classes: &[LexiconClass], rule: WordRule, salt: u64) -> Self {
-        let named = classes.iter().map(|c| (c.class.clone(), hash::marked(hash::word(c.class.as_bytes(), salt), 0))).collect();
+    pub(super) fn new(classes: &[LexiconClass], rule: WordRule, word_keys: WordKeys) -> Self {
+        let named = classes.iter().map(|c| (c.class.clone(), hash::marked(word_keys.key(c.class.as_bytes()), 0))).collect();
         let mut lexicon =
-            Self { classes: named, by_word: HashMap::default(), by_stem: HashMap::default(), longest_stem: 0, salt };
+            Self { classes: named, by_word: HashMap::default(), by_stem: HashMap::default(), longest_stem: 0, word_keys };
         for (number, class) in classes.iter().enumerate() {
             class.terms.iter().for_each(|term| lexicon.add(&patterns(term, rule), number as u32));
         }
@@ -62,10 +62,10 @@ impl Lexicon {
         let Some((first, rest)) = patterns.split_first() else { return };
         let term = Term { class, rest: rest.to_vec() };
         match first {
-            Pattern::Word(word) => self.by_word.entry(hash::word(word.as_bytes(), self.salt)).or_default().push(term),
+            Pattern::Word(word) => self.by_word.entry(self.word_keys.key(word.as_bytes())).or_default().push(term),
             Pattern::Stem(stem) => {
                 self.longest_stem = self.longest_stem.max(stem.len());
-                self.by_stem.entry(hash::word(stem.as_bytes(), self.salt)).or_default().push(term);
+                self.by_stem.entry(self.word_keys.key(stem.as_bytes())).or_default().push(term);
             }
         }
     }
@@ -92,7 +92,7 @@ impl Lexicon {
         emit(self.by_word.get(&key));
         for length in MIN_STEM..=word.len().min(self.longest_stem) {
             if word.is_char_boundary(length) {
-                emit(self.by_stem.get(&hash::word(&word.as_bytes()[..length], self.salt)));
+                emit(self.by_stem.get(&self.word_keys.key(&word.as_bytes()[..length])));
             }
         }
     }
@@ -121,7 +121,7 @@ mod tests {
 
     fn classes_at(lexicon: &Lexicon, words: &[&str]) -> Vec<usize> {
         let mut found = Vec::new();
-        let first = (words[0], hash::word(words[0].as_bytes(), 7));
+        let first = (words[0], WordKeys::new(7, 2).key(words[0].as_bytes()));
         lexicon.at(first, |i| words.get(i + 1).copied(), |class, _| found.push(class));
         found
     }
@@ -133,7 +133,7 @@ mod tests {
             LexiconClass { class: "a".into(), terms: terms(&["third party", "mediat*", "no-fly zone"]) },
             LexiconClass { class: "b".into(), terms: terms(&["party", "rul* out", "wash* its hand* of"]) },
         ];
-        let lexicon = Lexicon::new(&classes, WordRule::Unicode, 7);
+        let lexicon = Lexicon::new(&classes, WordRule::Unicode, WordKeys::new(7, 2));
         assert_eq!(classes_at(&lexicon, &["third", "party"]), [0]);
         assert_eq!(classes_at(&lexicon, &["party", "third"]), [1]);
         assert_eq!(classes_at(&lexicon, &["mediators"]), [0]);

@@ -4,9 +4,10 @@
 //! serves training, prediction and explanation, so that they cannot disagree; only explanation and vocabulary building ask for the n-gram's
 //! string, from the span that comes with each key.
 
-use crate::features::hash;
+use crate::features::hash::{self, WordKeys};
 use crate::features::lexicon::Lexicon;
 use crate::features::params::{Analyzer, FeatureParams, TfidfParams};
+use crate::model::FORMAT_VERSION;
 use crate::text::Normalized;
 use crate::text::tokenize::{WordRule, for_each_span, for_each_word, lower_into, split_hashtag};
 use wide::u8x16;
@@ -99,6 +100,7 @@ struct Block {
     longest: usize,
     params: TfidfParams,
     salt: u64,
+    word_keys: WordKeys,
     /// Keys of the stop words, sorted.
     stop_keys: Vec<u64>,
     /// Keys of the negators, sorted; empty where negation is off.
@@ -109,9 +111,14 @@ struct Block {
 }
 
 impl Extractor {
-    /// An extractor for checked settings.
+    /// An extractor for checked settings, with keys as new models have them.
     pub fn new(params: &FeatureParams) -> Self {
-        let blocks = params.blocks.iter().enumerate().map(|(b, block)| Block::new(b, block)).collect();
+        Self::of_format(params, FORMAT_VERSION)
+    }
+
+    /// An extractor with the keys of models of this format.
+    pub(crate) fn of_format(params: &FeatureParams, format: u32) -> Self {
+        let blocks = params.blocks.iter().enumerate().map(|(b, block)| Block::new(b, block, format)).collect();
         Self { blocks }
     }
 
@@ -233,10 +240,11 @@ impl Extractor {
 }
 
 impl Block {
-    fn new(index: usize, params: &TfidfParams) -> Self {
+    fn new(index: usize, params: &TfidfParams, format: u32) -> Self {
         let salt = hash::block_salt(index);
+        let word_keys = WordKeys::new(salt, format);
         let keys = |words: &mut dyn Iterator<Item = &str>| {
-            let mut keys: Vec<u64> = words.map(|w| hash::word(w.as_bytes(), salt)).collect();
+            let mut keys: Vec<u64> = words.map(|w| word_keys.key(w.as_bytes())).collect();
             keys.sort_unstable();
             keys
         };
@@ -246,9 +254,10 @@ impl Block {
             longest: usize::from(params.ngrams.1),
             params: params.clone(),
             salt,
+            word_keys,
             stop_keys: keys(&mut params.stop_words.iter().map(String::as_str)),
             negator_keys: if params.negation { keys(&mut NEGATORS.into_iter()) } else { Vec::new() },
-            lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, params.words, salt)),
+            lexicon: (params.analyzer == Analyzer::Lexicon).then(|| Lexicon::new(&params.lexicon, params.words, word_keys)),
             dense_keys: params.encoder.iter().flat_map(|encoder| 0..encoder.dims).map(|d| hash::value(d, salt)).collect(),
         }
     }
@@ -344,12 +353,12 @@ impl Block {
         let length = lowered.len();
         // Hashing reads whole loads, behind the last word too.
         lowered.push_str(PADDING);
-        let (bytes, salt) = (lowered.as_bytes(), self.salt);
+        let (bytes, word_keys) = (lowered.as_bytes(), self.word_keys);
         let (first, others) = spans.split_at(spans.len().min(LONGEST - 1));
         // The first words end fewer n-grams, every other word one of each length, so that their places are known.
         let (mut one, mut two) = (0, 0);
         for (i, &(start, end)) in first.iter().enumerate() {
-            let key = hash::word_at(bytes, start, end, salt);
+            let key = word_keys.key_at(bytes, start, end);
             two = hash::append_word(one, key);
             one = key;
             keys.extend([one, two].into_iter().take(i + 1));
@@ -357,7 +366,7 @@ impl Block {
         let at = keys.len();
         keys.resize(at + others.len() * LONGEST, 0);
         for (ngrams, &(start, end)) in keys[at..].as_chunks_mut::<LONGEST>().0.iter_mut().zip(others) {
-            let key = hash::word_at(bytes, start, end, salt);
+            let key = word_keys.key_at(bytes, start, end);
             let three = hash::append_word(two, key);
             two = hash::append_word(one, key);
             one = key;
@@ -372,7 +381,7 @@ impl Block {
         let mut ends = [0_u64; MAX_LENGTH];
         let mut n_words = 0;
         for_each_word(&scratch.lowered, self.params.words, |word, _| {
-            let key = hash::word(word.as_bytes(), self.salt);
+            let key = self.word_keys.key(word.as_bytes());
             if self.is_stop_word(key) {
                 return;
             }
@@ -400,11 +409,11 @@ impl Block {
             {
                 if mention.is_none() {
                     mention = Some(words.len());
-                    words.push(Word { key: hash::word(b"\0target", self.salt), start: from as u32, end: to as u32 });
+                    words.push(Word { key: self.word_keys.key(b"\0target"), start: from as u32, end: to as u32 });
                 }
                 return;
             }
-            let key = hash::word(word.as_bytes(), self.salt);
+            let key = self.word_keys.key(word.as_bytes());
             if !self.is_stop_word(key) {
                 words.push(Word { key, start: start as u32, end: end as u32 });
             }

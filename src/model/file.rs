@@ -1,7 +1,6 @@
 //! Writing and reading the container; see the parent module for the format.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
@@ -257,15 +256,13 @@ fn check_version(json: &str) -> Result<()> {
         format: u32,
     }
     let Version { format } = serde_json::from_str(json).map_err(|e| Error::model("the metadata cannot be read").caused_by(e))?;
-    let (age, help) = match format.cmp(&FORMAT_VERSION) {
-        Ordering::Equal => return Ok(()),
-        Ordering::Less => ("an older", "train the model again"),
-        Ordering::Greater => ("a newer", "update stancekit, or train the model again"),
-    };
-    Err(Error::model(format!("the model was written by {age} version"))
-        .expected(format!("format {FORMAT_VERSION}"))
-        .found(format!("format {format}"))
-        .help(help))
+    if format > FORMAT_VERSION {
+        return Err(Error::model("the model was written by a newer version")
+            .expected(format!("format {FORMAT_VERSION} or older"))
+            .found(format!("format {format}"))
+            .help("update stancekit, or train the model again"));
+    }
+    Ok(())
 }
 
 fn check_sum(bytes: &[u8]) -> Result<()> {

@@ -36,7 +36,7 @@ use crate::features::index::IndexView;
 use file::Layout;
 use map::Bytes;
 
-/// The format version that this crate reads and writes. Keys of n-grams are part of it.
+/// Newest format version that this crate reads, and the one it writes. Format 1 has other keys of words.
 pub const FORMAT_VERSION: u32 = 2;
 
 /// Position of a feature's idf in its record.
@@ -92,7 +92,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is damaged, of another format, or no model.
+    /// If the file cannot be read, is damaged, of a newer format, or no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::open(Bytes::map(path)?).map_err(|e| e.in_file(path))
@@ -102,7 +102,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// If the bytes are damaged, of another format, or no model.
+    /// If the bytes are damaged, of a newer format, or no model.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::open(Bytes::copy(bytes))
     }

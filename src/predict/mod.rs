@@ -110,7 +110,7 @@ impl Predictor {
         });
         let most = kinds.clone().max();
         let counts_as_known = kinds.map(|kind| Some(kind) == most).collect();
-        let extractor = Extractor::new(&meta.features);
+        let extractor = Extractor::of_format(&meta.features, meta.format);
         let table = Arc::new(FeatureTable::new(&model));
         let dense = dense_features(&extractor, &table);
         Self { table, extractor, tf_tables, lanes, n_lanes, counts_as_known, scales, dense, model }
