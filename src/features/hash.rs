@@ -27,12 +27,8 @@ pub(crate) fn word(bytes: &[u8], salt: u64) -> u64 {
 
 /// Key of one word in models of format 1.
 fn word_of_format_1(bytes: &[u8], salt: u64) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let start = salt ^ K0.wrapping_mul(bytes.len() as u64 | 1 << 32);
-    let hash = words.iter().fold(start, |hash, word| fold(hash ^ u64::from_le_bytes(*word), K1));
     // The second of two last bytes stood there twice.
-    let last = if let [a, b] = *rest { u64::from(a) | u64::from(b) << 8 | u64::from(b) << 16 } else { last_bytes(rest) };
-    fold(hash ^ last, K1 ^ hash.rotate_left(32))
+    chained_word(bytes, salt, |rest| last_bytes(rest) | if let &[_, b] = rest { u64::from(b) << 16 } else { 0 })
 }
 
 /// How the words of a feature block become keys: by the format of the model.
@@ -83,10 +79,16 @@ fn short_word([low, high]: [u64; 2], length: usize, salt: u64) -> u64 {
 /// Key of a word of 16 bytes or more, eight of them at a time.
 #[inline(never)]
 fn long_word(bytes: &[u8], salt: u64) -> u64 {
+    chained_word(bytes, salt, last_bytes)
+}
+
+/// Key of a word by one product for eight bytes each and one for what `last` makes of those behind them.
+#[inline(always)]
+fn chained_word(bytes: &[u8], salt: u64, last: impl Fn(&[u8]) -> u64) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let start = salt ^ K0.wrapping_mul(bytes.len() as u64 | 1 << 32);
     let hash = words.iter().fold(start, |hash, word| fold(hash ^ u64::from_le_bytes(*word), K1));
-    fold(hash ^ last_bytes(rest), K1 ^ hash.rotate_left(32))
+    fold(hash ^ last(rest), K1 ^ hash.rotate_left(32))
 }
 
 /// The bytes of a word that stand in two numbers, by their number.

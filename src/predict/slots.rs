@@ -17,20 +17,18 @@ const LEAST_PER_PLACE: usize = 2;
 pub(super) struct Slots {
     /// How many top bits of a key choose its place.
     pub(super) bits: u32,
-    /// Words of a place.
+    /// Words of a place. So many stand before the first place, for the feature that there is not; narrow places lie within one cache line each.
     width: usize,
-    /// The first word of the first place.
-    pub(super) start: usize,
 }
 
 impl Slots {
-    /// Places for the most frequent of `n_features` with records of `stride` words, from word `start` on; `key_bits` top bits of keys are known at most. None
-    /// where there are few features.
-    pub(super) fn new(stride: usize, n_features: usize, key_bits: u32, start: usize) -> Option<Self> {
+    /// Places for the most frequent of `n_features` with records of `stride` words; `key_bits` top bits of keys are known at most. None where there are few
+    /// features.
+    pub(super) fn new(stride: usize, n_features: usize, key_bits: u32) -> Option<Self> {
         let width = if stride < 16 { (1 + stride).next_power_of_two() } else { (1 + stride).next_multiple_of(16) };
         let n = (n_features / LEAST_PER_PLACE).min(MOST_WORDS / width).max(1);
         let bits = n.ilog2().min(key_bits).min(MOST_BITS);
-        (bits > 0).then_some(Self { bits, width, start })
+        (bits > 0).then_some(Self { bits, width })
     }
 
     /// Number of places.
@@ -40,7 +38,7 @@ impl Slots {
 
     /// The word behind the last place.
     pub(super) fn end(self) -> usize {
-        self.start + self.n() * self.width
+        (1 + self.n()) * self.width
     }
 
     /// The place that a key wants.
@@ -52,7 +50,7 @@ impl Slots {
     /// The address of the feature in a place.
     #[inline(always)]
     pub(super) fn address(self, slot: usize) -> u32 {
-        (self.start + slot * self.width + 1) as u32
+        ((1 + slot) * self.width + 1) as u32
     }
 
     /// The address of a key in `words`, or `otherwise`.
@@ -70,7 +68,7 @@ mod tests {
     #[test]
     fn a_key_is_found_in_its_place_and_no_other_key_is() {
         for stride in [1, 2, 3, 7, 8, 15, 16, 40] {
-            let slots = Slots::new(stride, 3000, 14, stride).unwrap();
+            let slots = Slots::new(stride, 3000, 14).unwrap();
             assert!(slots.n() <= 1500 && slots.n() > 700);
             let mut words = vec![0; slots.end()];
             let key = |i: u64| i << (64 - slots.bits) | (i * 7) << 1;
@@ -90,8 +88,8 @@ mod tests {
 
     #[test]
     fn few_features_and_wide_records_have_no_places() {
-        assert_eq!(Slots::new(2, 3, 14, 2), None);
-        assert_eq!(Slots::new(MOST_WORDS, 1 << 20, 14, 2), None);
-        assert!(Slots::new(100, 1 << 20, 20, 2).unwrap().end() <= MOST_WORDS + 100);
+        assert_eq!(Slots::new(2, 3, 14), None);
+        assert_eq!(Slots::new(MOST_WORDS, 1 << 20, 14), None);
+        assert!(Slots::new(100, 1 << 20, 20).unwrap().end() <= MOST_WORDS + 112);
     }
 }

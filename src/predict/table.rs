@@ -102,7 +102,7 @@ impl FeatureTable {
             write(i, buffer);
             filler.push(top, stored[0], buffer);
         };
-        let slots = Slots::new(stride, n_features, index.n_bucket_bits(), stride);
+        let slots = Slots::new(stride, n_features, index.n_bucket_bits());
         let mut records = Blocks::new(stride, n_features, slots.map_or(stride, Slots::end));
         let frequent = slots.map(|slots| {
             let owner = |slot| owner(stored, meta.stride, index.with_top(slot, slots.bits));
