@@ -628,7 +628,7 @@ impl Counting {
         };
         counter.clear();
         if extractor.is_of_chars(block) {
-            let words = words[block].get_or_insert_default();
+            let words = words[block].get_or_insert_with(WordCache::of_chunk);
             words.make_room();
             extractor.padded_words(block, passage, scratch, |mut word| {
                 let packed = word.packed();

@@ -238,11 +238,11 @@ impl Predictor {
         let table = &self.tf_tables[block];
         let Scratch { addresses, ends, tally, .. } = scratch;
         let tf = |count: u32| table.get(count as usize).copied().unwrap_or_else(|| tf(params, count));
-        let idf = self.table.idfs();
         let mut start = 0;
         for (reading, &end) in readings.iter_mut().zip(&*ends) {
             let first = reading.hits.len();
-            tally.count(&addresses[start..end], &idf, tf, &mut reading.hits);
+            let (features, weights) = tally.count(&addresses[start..end], tf);
+            self.table.push_hits(features, weights, &mut reading.hits);
             start = end;
             if self.counts_as_known[block] {
                 reading.n_known += reading.hits.len() - first;

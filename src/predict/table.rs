@@ -239,11 +239,12 @@ impl FeatureTable {
         self.records.find_each_far(others, keys, heads, |address| *addresses.next().expect("as many as keys") = address);
     }
 
-    /// What gives the idf of each feature.
+    /// Appends each feature with its idf times its weight.
     #[inline(always)]
-    pub(super) fn idfs(&self) -> impl Fn(u32) -> f32 {
+    pub(super) fn push_hits(&self, features: &[u32], weights: &[f32], hits: &mut Vec<(u32, f32)>) {
         let words = self.records.words();
-        move |address| f32::from_bits(words[address as usize])
+        let idf = |address: u32| f32::from_bits(words[address as usize]);
+        hits.extend(features.iter().zip(weights).map(|(&address, weight)| (address, idf(address) * weight)));
     }
 
     /// Adds value times weights of every hit to `sums`, one per lane, times `scale` and the lane's own. Within a lane hits are added in a fixed order.

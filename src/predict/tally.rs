@@ -3,9 +3,11 @@
 use super::blocks::NOTHING;
 
 /// Slots for a text of usual length: 16 KB.
-const LEAST_BITS: u32 = 12;
+const LEAST_SLOTS: usize = 1 << 12;
 /// Slots for each n-gram of a longer text.
 const SLOTS_PER_NGRAM: usize = 4;
+/// Spreads addresses over the slots: the golden ratio (Knuth 1998, 6.4).
+const MIX: u32 = 0x9E37_79B9;
 
 /// A table of slots that lives in the first-level cache for texts of usual length, and that is never cleared: what earlier texts left behind is below `base`.
 ///
@@ -13,86 +15,87 @@ const SLOTS_PER_NGRAM: usize = 4;
 /// in one of them; the second pass counts what is in the second list.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// `base` and the place of a feature among the hits, where its home is here.
+    /// `base` and the place of a feature in the list, where its home is here.
     slots: Vec<u32>,
     /// Where the places of this text start; never 0.
     base: u32,
+    /// The features, each once, in an order that depends on the addresses counted alone.
+    features: Vec<u32>,
     /// N-grams whose home was taken, by the same feature or, seldom, by another one.
     repeats: Vec<u32>,
     counts: Vec<u32>,
+    /// For each feature the weight of its count.
+    weights: Vec<f32>,
 }
 
 impl Tally {
-    /// Adds each of `addresses` except [`NOTHING`] once to `hits`, with the idf of `idf` times the weight of its count by `tf`, which is 1 for one occurrence. The order
-    /// depends on these addresses alone.
+    /// Counts `addresses` except [`NOTHING`]: each feature once, with the weight of its count by `tf`, which is 1 for one occurrence.
     #[inline(always)]
-    pub(super) fn count(
-        &mut self,
-        addresses: &[u32],
-        idf: impl Fn(u32) -> f32,
-        tf: impl Fn(u32) -> f32,
-        hits: &mut Vec<(u32, f32)>,
-    ) {
+    pub(super) fn count(&mut self, addresses: &[u32], tf: impl Fn(u32) -> f32) -> (&[u32], &[f32]) {
         let n = addresses.len();
-        // By the text alone, whatever texts came before: homes decide the order of hits.
-        let bits = (n * SLOTS_PER_NGRAM).next_power_of_two().trailing_zeros().max(LEAST_BITS);
-        self.start(n, bits);
-        let base = self.base;
-        let home = |address: u32| (address.wrapping_mul(0x9E37_79B9) >> (32 - bits)) as usize;
-        let slots = &mut self.slots[..1 << bits];
-        let repeats = &mut self.repeats[..n];
-        let first = hits.len();
-        hits.resize(first + n + 1, (NOTHING, 0.0));
-        let hits_here = &mut hits[first..];
-        // What is left out is taken for a feature that was met before, in the last place, where no other comes.
-        slots[home(NOTHING)] = base + n as u32;
-        let (mut n_hits, mut n_repeats) = (0, 0);
-        for &address in addresses {
-            let slot = &mut slots[home(address)];
-            let is_taken = *slot >= base;
-            *slot = if is_taken { *slot } else { base + n_hits as u32 };
-            hits_here[n_hits] = (address, idf(address));
-            n_hits += usize::from(!is_taken);
-            repeats[n_repeats] = address;
-            n_repeats += usize::from(is_taken);
-        }
-        hits_here[n] = (NOTHING, 0.0);
-        let counts = &mut self.counts[..=n];
-        if n_repeats > 0 {
-            counts.fill(1);
-        }
-        for &address in &repeats[..n_repeats] {
-            let mut slot = home(address);
-            loop {
-                let place = slots[slot].wrapping_sub(base) as usize;
-                if slots[slot] < base {
-                    slots[slot] = base + n_hits as u32;
-                    hits_here[n_hits] = (address, idf(address));
-                    n_hits += 1;
-                    break;
-                }
-                if hits_here[place].0 == address {
-                    counts[place] += 1;
-                    hits_here[place].1 = idf(address) * tf(counts[place]);
-                    break;
-                }
-                slot = (slot + 1) & (slots.len() - 1);
+        // By the text alone, whatever texts came before: homes decide the order.
+        let n_slots = (n * SLOTS_PER_NGRAM).next_power_of_two().max(LEAST_SLOTS);
+        self.start(n, n_slots);
+        let n_features = match self.slots.first_chunk_mut::<LEAST_SLOTS>() {
+            // An array of known length: no index needs a check.
+            Some(slots) if n_slots == LEAST_SLOTS => {
+                const SHIFT: u32 = 32 - LEAST_SLOTS.trailing_zeros();
+                let home = |address: u32| (address.wrapping_mul(MIX) >> SHIFT) as usize;
+                distinct(addresses, self.base, home, slots, &mut self.features, &mut self.repeats)
             }
-        }
-        hits.truncate(first + n_hits);
+            _ => {
+                let shift = 32 - n_slots.trailing_zeros();
+                let home = |address: u32| (address.wrapping_mul(MIX) >> shift) as usize;
+                distinct(addresses, self.base, home, &mut self.slots[..n_slots], &mut self.features, &mut self.repeats)
+            }
+        };
+        let n_features = self.count_repeats(n, n_slots, n_features, tf);
+        (&self.features[..n_features], &self.weights[..n_features])
     }
 
-    /// Makes room for a text of `n` n-grams, and voids what is in the slots.
-    fn start(&mut self, n: usize, bits: u32) {
+    /// Counts the n-grams whose home was taken after the first pass, which left `n_features` of `n` in the list; how many there are in the end.
+    fn count_repeats(&mut self, n: usize, n_slots: usize, n_features: usize, tf: impl Fn(u32) -> f32) -> usize {
+        let Self { slots, base, features, repeats, counts, weights } = self;
+        let shift = 32 - n_slots.trailing_zeros();
+        let mut end = n_features;
+        weights[..=n].fill(1.0);
+        counts[..=n].fill(1);
+        // What is left out has a place beyond all.
+        features[n] = NOTHING;
+        for &address in &repeats[..n - n_features] {
+            let mut slot = (address.wrapping_mul(MIX) >> shift) as usize;
+            loop {
+                if slots[slot] < *base {
+                    slots[slot] = *base + end as u32;
+                    features[end] = address;
+                    end += 1;
+                    break;
+                }
+                let place = (slots[slot] - *base) as usize;
+                if features[place] == address {
+                    counts[place] += 1;
+                    weights[place] = tf(counts[place]);
+                    break;
+                }
+                slot = (slot + 1) & (n_slots - 1);
+            }
+        }
+        end
+    }
+
+    /// Makes room for a text of `n` n-grams with so many slots, and voids what is in the slots.
+    fn start(&mut self, n: usize, n_slots: usize) {
         // Places of the last text end where those of this one start.
         let next = self.base.checked_add(self.counts.len() as u32 + 1);
         let room = u32::try_from(n + 1).expect("a text has fewer n-grams than 2³²");
-        if self.slots.len() < 1 << bits {
-            self.slots.resize(1 << bits, 0);
+        if self.slots.len() < n_slots {
+            self.slots.resize(n_slots, 0);
         }
         if self.counts.len() <= n {
             self.counts.resize(n + 1, 0);
-            self.repeats.resize(n, 0);
+            self.weights.resize(n + 1, 0.0);
+            self.features.resize(n + 1, NOTHING);
+            self.repeats.resize(n, NOTHING);
         }
         self.base = match next.filter(|next| next.checked_add(room).is_some()) {
             Some(next) => next,
@@ -104,6 +107,33 @@ impl Tally {
     }
 }
 
+/// The first pass: writes each address whose home is free to `features`, the others to `repeats`, and says how many were the former. Both have room for all.
+#[inline(always)]
+fn distinct(
+    addresses: &[u32],
+    base: u32,
+    home: impl Fn(u32) -> usize,
+    slots: &mut [u32],
+    features: &mut [u32],
+    repeats: &mut [u32],
+) -> usize {
+    let n = addresses.len();
+    let (features, repeats) = (&mut features[..n], &mut repeats[..n]);
+    // What is left out is taken for a feature that was met before, in the last place, where no other comes.
+    slots[home(NOTHING)] = base + n as u32;
+    let (mut n_features, mut n_repeats) = (0, 0);
+    for &address in addresses {
+        let slot = &mut slots[home(address)];
+        let is_taken = *slot >= base;
+        *slot = if is_taken { *slot } else { base + n_features as u32 };
+        features[n_features] = address;
+        n_features += usize::from(!is_taken);
+        repeats[n_repeats] = address;
+        n_repeats += usize::from(is_taken);
+    }
+    n_features
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -111,10 +141,8 @@ mod tests {
     use super::*;
 
     fn count(tally: &mut Tally, addresses: &[u32]) -> Vec<(u32, f32)> {
-        let mut hits = vec![(7, 0.5)];
-        tally.count(addresses, |address| (address % 10) as f32, |count| count as f32, &mut hits);
-        assert_eq!(hits[0], (7, 0.5));
-        hits.split_off(1)
+        let (features, weights) = tally.count(addresses, |count| count as f32);
+        features.iter().copied().zip(weights.iter().copied()).collect()
     }
 
     /// `n` n-grams, more or less, of about half as many features and of none.
@@ -130,7 +158,7 @@ mod tests {
             text(n).into_iter().filter(|&a| a != NOTHING).for_each(|a| *counts.entry(a).or_insert(0) += 1);
             let mut hits = count(&mut tally, &text(n));
             hits.sort_unstable_by_key(|hit| hit.0);
-            let expected: Vec<(u32, f32)> = counts.into_iter().map(|(a, n)| (a, (a % 10) as f32 * n as f32)).collect();
+            let expected: Vec<(u32, f32)> = counts.into_iter().map(|(a, n)| (a, n as f32)).collect();
             assert_eq!(hits, expected);
         }
     }
