@@ -1,4 +1,4 @@
-//! The bytes of a model file: mapped, owned or compiled in. The only module with `unsafe` code.
+//! The bytes of a model file: mapped, owned or compiled in. The only module of the library with `unsafe` code.
 
 #![allow(unsafe_code)]
 
