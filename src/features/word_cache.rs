@@ -124,7 +124,7 @@ impl WordCache {
     #[inline(always)]
     fn place(&self, word: [u64; 2]) -> usize {
         let mixed = (word[0] ^ word[1].rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((mixed >> 32) * self.sets.len() as u64 >> 32) as usize
+        (((mixed >> 32) * self.sets.len() as u64) >> 32) as usize
     }
 }
 
