@@ -577,6 +577,20 @@ fn damaged_models_are_refused_by_name() {
 }
 
 #[test]
+fn a_path_that_cannot_be_read_takes_no_other_along() {
+    let bench = Bench::new();
+    let (missing, briefing) = (bench.arg("missing.txt"), concat!(env!("CARGO_MANIFEST_DIR"), "/examples/kashmir-briefing.txt"));
+    let alone = stance(&["classify", briefing, "--format", "csv"]);
+    let output = stance(&["classify", &missing, briefing, "--format", "csv"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), stdout(&alone)));
+    assert!(stderr(&output).contains("missing.txt: no such file or directory; check the path"), "{}", stderr(&output));
+    for (args, status) in [(&[missing.as_str(), &missing][..], 2), (&["-", "-"], 2), (&[&missing, briefing, "--strict"], 2)] {
+        let output = stance(&[&["classify"], args].concat());
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(status), ""), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_said_for_what_it_is() {
     let bench = Bench::new();
     let (data, missing, directory) = (bench.arg("train.csv"), bench.arg("missing"), bench.arg(""));

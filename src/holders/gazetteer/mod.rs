@@ -267,6 +267,10 @@ mod tests {
     fn a_users_table_that_would_be_misread_is_refused_by_line() {
         for (table, message) in [
             ("canonical,kind,names\nA,state,X\n,state,Y\n", "line 3, column \"canonical\": a party without a name"),
+            (
+                "canonical,kind,names\nA,State of mind,X\n",
+                "line 2, column \"kind\": unknown kind of party; expected state, agreement, armed-group,",
+            ),
             ("canonical,kind,names\nA,state,X,Y\n", "line 2: ragged row; expected at most 3 fields, as in the header; found 4"),
         ] {
             let error = Gazetteer::build(Some(table)).unwrap_err().to_string();

@@ -23,6 +23,10 @@ pub(super) struct PartyTables {
     seen: HashSet<String>,
 }
 
+/// What a party that is no state may be called in a table; all are treated alike.
+const KINDS_OF_BODIES: [&str; 11] =
+    ["agreement", "armed-group", "bloc", "body", "company", "court", "group", "military", "organisation", "party", "territory"];
+
 impl PartyTables {
     /// The tables of the project, behind a user's own, whose names overrule.
     pub(super) fn read_all(own: Option<&str>) -> Result<Self> {
@@ -63,7 +67,15 @@ impl PartyTables {
                     .found(record.len().to_string())
                     .help("join several names by |, and quote a field that holds a comma"));
             }
-            let kind = if field("kind") == "state" { PartyKind::State } else { kind };
+            let kind = match field("kind").trim() {
+                "" => kind,
+                "state" => PartyKind::State,
+                known if KINDS_OF_BODIES.contains(&known) => PartyKind::Body,
+                other => {
+                    let error = Error::input("unknown kind of party").in_column("kind").on_line(line);
+                    return Err(error.expected(format!("state, {}, or nothing", KINDS_OF_BODIES.join(", "))).found(other));
+                }
+            };
             let party = match self.parties.iter().position(|p| p.0 == name) {
                 Some(known) => known,
                 None => {
