@@ -471,6 +471,29 @@ fn a_double_header_is_refused() {
 }
 
 #[test]
+fn columns_without_a_name_are_numbered_where_there_are_several() {
+    let bench = Bench::new();
+    let header = |table: &str| {
+        let output = stance(&["predict", &bench.write("nameless.csv", table.as_bytes())]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).lines().next().unwrap().to_owned()
+    };
+    assert!(header("text,, \nIndia rejects mediation,1,2\n").starts_with("text,column 2,column 3,predicted_topic"));
+    assert!(header(",text\n0,India rejects mediation\n").starts_with(",text,predicted_topic"));
+    bench.refuses_to_train(b"text,label,,column 3,\nx,a,,,\n", &[], &["bad.csv:1", "column 3", "the same name"]);
+}
+
+#[test]
+fn a_path_to_settings_that_are_not_utf8_says_the_line() {
+    let bench = Bench::new();
+    let settings = bench.write("settings.toml", b"folds = 3\n# caf\xe9\n");
+    let (data, model) = (bench.arg("train.csv"), bench.arg("m.stance"));
+    let output = stance(&["train", &data, "--label", "label", "--model", &model, "--settings", &settings]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("settings.toml:2: invalid UTF-8; save the file as UTF-8"), "{}", stderr(&output));
+}
+
+#[test]
 fn one_class_only_is_refused() {
     Bench::new().refuses_to_train(b"text,label\nx y,a\nz w,a\n", &[], &["one class only", "label"]);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use stancekit::data::Rejects;
+use stancekit::data::{Rejects, read_utf8};
 use stancekit::features::{DfBound, FeatureParams, TfidfParams};
 use stancekit::linear::{ClassWeights, Loss};
 use stancekit::model::WeightKind;
@@ -184,7 +184,7 @@ impl Train {
         let mut params = self.settings.params(&task)?;
         let encoder = self.encoder.for_training(&mut params, self.settings.encoder_scale, task.has_target())?;
         if let Some(path) = &self.card {
-            params.card = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            params.card = read_utf8(path)?;
         }
         let mut rejects = self.rejects.open()?;
         if self.is_streamed(&params) {
@@ -278,7 +278,7 @@ impl SettingArgs {
         );
         let mut params = match &self.settings {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let text = read_utf8(path)?;
                 toml::from_str(&text).with_context(|| format!("{} is no settings file", path.display()))?
             }
             None => TrainParams::default(),
@@ -298,7 +298,7 @@ impl SettingArgs {
             }
         }
         if let Some(path) = &self.lexicon {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = read_utf8(path)?;
             let block = TfidfParams::lexicon(&text).map_err(|e| e.in_file(path))?;
             let weight = self.lexicon_weight.unwrap_or(block.weight);
             params.features.blocks.push(TfidfParams { weight, ..block });

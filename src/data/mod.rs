@@ -31,6 +31,6 @@ pub use columns::{Role, find_column, find_named, find_optional_column};
 pub use encoding::Notice;
 pub use output::Output;
 pub use rejects::Rejects;
-pub use source::{Compression, Format, Source, expand};
+pub use source::{Compression, Format, Source, expand, read_utf8};
 pub use table::{BatchLimits, TableOptions, TableReader};
 pub use write::{Column, ColumnType, RowBuffer, RowLayout, TableWriter, Value};

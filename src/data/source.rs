@@ -271,7 +271,7 @@ pub(super) enum Seekable {
 /// # Errors
 ///
 /// If the file cannot be read, or is not UTF-8, with the line.
-pub(crate) fn read_utf8(path: &Path) -> Result<String> {
+pub fn read_utf8(path: &Path) -> Result<String> {
     String::from_utf8(std::fs::read(path).map_err(|e| Error::io(path, e))?).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();

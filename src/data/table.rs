@@ -129,7 +129,7 @@ impl TableReader {
         format: Format,
         options: &TableOptions,
     ) -> Result<Self> {
-        let table = match (format, stream) {
+        let mut table = match (format, stream) {
             (Format::Parquet, _) => Self::open_parquet(source, options)?,
             (_, Some(stream)) => Self::open_stream(source, stream, format, options)?,
             (_, None) => Self::open_stream(source, source.open()?, format, options)?,
@@ -276,7 +276,14 @@ impl TableReader {
             .help("build with --features parquet, or convert the table to CSV"))
     }
 
-    fn check_columns(&self) -> Result<()> {
+    /// Spreadsheets leave columns without a name behind, some of them several: these get the number of their column, from 1 on.
+    fn check_columns(&mut self) -> Result<()> {
+        let is_nameless = |name: &String| name.trim().is_empty();
+        let n_nameless = self.columns.iter().filter(|name| is_nameless(name)).count();
+        if n_nameless > 1 && n_nameless < self.columns.len() {
+            let numbered = self.columns.iter_mut().enumerate().filter(|(_, name)| is_nameless(name));
+            numbered.for_each(|(i, name)| *name = format!("column {}", i + 1));
+        }
         let mut sorted: Vec<&String> = self.columns.iter().collect();
         sorted.sort();
         let duplicate = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
