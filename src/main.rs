@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     cli::main()
 }
 
-/// Keeps glibc's allocator from raising, as it does by itself, the size from which a buffer is a mapping of its own, which goes back to the system when it is dropped.
+/// Fixes the size from which a buffer is a mapping of its own, which goes back to the system when it is dropped: glibc raises it by itself, and keeps what is below.
 /// Training drops hundreds of megabytes of rows in pieces of some 500 KB, before the solver's matrix has its size.
 #[allow(unsafe_code)]
 fn give_memory_back() {

@@ -12,7 +12,7 @@ const N_SETS: usize = 1 << 14;
 const N_SETS_OF_CHUNK: usize = 1 << 13;
 /// Words of a set.
 const WAYS: usize = 2;
-/// When so many n-grams are remembered, room is made before the next texts: with the words six megabytes, of which the busy part stays in the cache.
+/// When so many n-grams are remembered, room is made before the next texts: with the words five megabytes, of which the busy part stays in the cache.
 const N_NUMBERS: usize = 1 << 20;
 
 /// The table of one block and one thread.
