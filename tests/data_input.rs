@@ -231,7 +231,7 @@ fn a_directory_is_read_in_sorted_order_and_unknown_files_passed_over() {
         let bytes = if name.ends_with(".gz") { gzip(b"Text.") } else { b"Text.".to_vec() };
         write_file(&directory, name, bytes);
     }
-    let sources = expand(&[directory.path()], None).unwrap();
+    let sources = expand(&[directory.path()], None, &mut Rejects::new()).unwrap();
     let names: Vec<&Path> = sources.iter().map(|s| s.path().strip_prefix(directory.path()).unwrap()).collect();
     assert_eq!(names, ["Z.txt", "a/10.txt.gz", "a/2.md", "b.txt"].map(Path::new));
     let articles: Vec<Article> =
@@ -243,10 +243,11 @@ fn a_directory_is_read_in_sorted_order_and_unknown_files_passed_over() {
 fn a_path_that_cannot_be_read_is_an_error_that_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing.csv");
-    assert!(expand(&[&missing], None).unwrap_err().to_string().contains("no such file or directory; check the path"));
+    let expand_one = |path: &Path| expand(&[path], None, &mut Rejects::new());
+    assert!(expand_one(&missing).unwrap_err().to_string().contains("no such file or directory; check the path"));
     let pdf = write_file(&directory, "a.pdf", "x");
-    assert!(expand(&[&pdf], None).unwrap_err().to_string().contains("unknown kind of file; expected .txt"));
-    assert!(expand(&[directory.path()], None).unwrap_err().to_string().contains("nothing to read in this directory"));
+    assert!(expand_one(&pdf).unwrap_err().to_string().contains("unknown kind of file; expected .txt"));
+    assert!(expand_one(directory.path()).unwrap_err().to_string().contains("nothing to read in this directory"));
     assert!(fatal("a.txt", "Not a table.").to_string().contains("not a table; expected CSV"));
 }
 

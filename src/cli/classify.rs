@@ -110,7 +110,7 @@ impl Classify {
         }
         let classifier = self.classifier()?;
         let mut rejects = self.rejects.open_beside(self.output.as_deref())?;
-        let sources = self.sources(&mut rejects)?;
+        let sources = expand(&self.paths, self.read.input_format.map(Into::into), &mut rejects)?;
         let options = ArticleOptions { columns: self.columns(), table: self.read.options(), group_sentences: self.sentences };
         let reader = ArticleReader::new(sources, options, rejects);
         let by_name = self.output.as_deref().and_then(Format::from_path).filter(|f| f.is_table());
@@ -130,25 +130,6 @@ impl Classify {
             Some(format) => self.write_records(&classifier, reader, format, common),
             None => self.write_report(&classifier, reader, common),
         }
-    }
-
-    /// What the paths name, in their order. Of several, one that cannot be read does not take the others along.
-    fn sources(&self, rejects: &mut Rejects) -> anyhow::Result<Vec<Source>> {
-        let format = self.read.input_format.map(Into::into);
-        let error = match expand(&self.paths, format) {
-            Ok(sources) => return Ok(sources),
-            Err(error) => error,
-        };
-        let mut sources = Vec::new();
-        if self.paths.iter().filter(|path| path.as_os_str() == "-").count() < 2 {
-            for path in &self.paths {
-                match expand(std::slice::from_ref(path), format) {
-                    Ok(found) => sources.extend(found),
-                    Err(error) => rejects.add(error)?,
-                }
-            }
-        }
-        if sources.is_empty() { Err(error.into()) } else { Ok(sources) }
     }
 
     /// The columns that flags name.

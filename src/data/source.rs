@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::columns::{Role, is_known_name};
+use super::rejects::Rejects;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes asked of the system at once.
@@ -285,29 +286,46 @@ pub fn read_utf8(path: &Path) -> Result<String> {
 ///
 /// # Errors
 ///
-/// If a path does not exist, a named file's extension is unknown, a directory holds nothing that can be read, or standard input is named twice.
-pub fn expand<P: AsRef<Path>>(paths: &[P], format: Option<Format>) -> Result<Vec<Source>> {
+/// Of several paths, one that does not exist, has an unknown extension, or is a directory with nothing to read does not take the others along: it goes to `rejects`.
+/// It is an error where no path is left, and so is standard input named twice.
+pub fn expand<P: AsRef<Path>>(paths: &[P], format: Option<Format>, rejects: &mut Rejects) -> Result<Vec<Source>> {
+    if paths.iter().filter(|path| is_stdin(path.as_ref())).count() > 1 {
+        return Err(Error::parameter("standard input is named twice").help("name - once: it can be read only once"));
+    }
     let mut sources = Vec::new();
-    for path in paths.iter().map(AsRef::as_ref) {
-        if path == Path::new("-") {
-            if sources.iter().any(Source::is_stdin) {
-                return Err(Error::parameter("standard input is named twice").help("name - once: it can be read only once"));
-            }
-            sources.push(Source::stdin(format));
-            continue;
+    let mut refused = Vec::new();
+    for path in paths {
+        match sources_of(path.as_ref(), format) {
+            Ok(found) => sources.extend(found),
+            Err(error) => refused.push(error),
         }
-        let metadata = std::fs::metadata(path).map_err(|e| open_error(path, e))?;
-        if !metadata.is_dir() {
-            sources.push(Source::file(path, format)?);
-            continue;
-        }
-        let before = sources.len();
-        collect_directory(path, &mut sources)?;
-        if sources.len() == before {
-            return Err(Error::input("nothing to read in this directory")
-                .in_file(path)
-                .expected(format!("files named {EXTENSIONS}")));
-        }
+    }
+    let mut refused = refused.into_iter();
+    match refused.next() {
+        Some(first) if sources.is_empty() => return Err(first),
+        first => first.into_iter().chain(refused).try_for_each(|error| rejects.add(error))?,
+    }
+    Ok(sources)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn sources_of(path: &Path, format: Option<Format>) -> Result<Vec<Source>> {
+    if is_stdin(path) {
+        return Ok(vec![Source::stdin(format)]);
+    }
+    let metadata = std::fs::metadata(path).map_err(|e| open_error(path, e))?;
+    if !metadata.is_dir() {
+        return Ok(vec![Source::file(path, format)?]);
+    }
+    let mut sources = Vec::new();
+    collect_directory(path, &mut sources)?;
+    if sources.is_empty() {
+        return Err(Error::input("nothing to read in this directory")
+            .in_file(path)
+            .expected(format!("files named {EXTENSIONS}")));
     }
     Ok(sources)
 }

@@ -109,7 +109,11 @@ impl WordCache {
         if let (Some(word), Ok(n_numbers)) = (word, u16::try_from(end - start)) {
             let place = self.place(word);
             let set = &mut self.sets[place];
-            *set = [Entry { word, start, n_numbers, is_known: false }, set[0]];
+            // Met twice before it came in, a word does not take both places.
+            if set[0].word != word {
+                set[1] = set[0];
+            }
+            set[0] = Entry { word, start, n_numbers, is_known: false };
         }
         start..end
     }

@@ -36,18 +36,13 @@ impl Tally {
         // By the text alone, whatever texts came before: homes decide the order.
         let n_slots = (n * SLOTS_PER_NGRAM).next_power_of_two().max(LEAST_SLOTS);
         self.start(n, n_slots);
-        let n_features = match self.slots.first_chunk_mut::<LEAST_SLOTS>() {
+        let Self { slots, features, repeats, .. } = self;
+        let n_features = match slots.first_chunk_mut::<LEAST_SLOTS>() {
             // An array of known length: no index needs a check.
             Some(slots) if n_slots == LEAST_SLOTS => {
-                const SHIFT: u32 = 32 - LEAST_SLOTS.trailing_zeros();
-                let home = |address: u32| (address.wrapping_mul(MIX) >> SHIFT) as usize;
-                distinct(addresses, self.base, home, slots, &mut self.features, &mut self.repeats)
+                distinct(addresses, self.base, const { shift(LEAST_SLOTS) }, slots, features, repeats)
             }
-            _ => {
-                let shift = 32 - n_slots.trailing_zeros();
-                let home = |address: u32| (address.wrapping_mul(MIX) >> shift) as usize;
-                distinct(addresses, self.base, home, &mut self.slots[..n_slots], &mut self.features, &mut self.repeats)
-            }
+            _ => distinct(addresses, self.base, shift(n_slots), &mut slots[..n_slots], features, repeats),
         };
         let n_features = self.count_repeats(n, n_slots, n_features, tf);
         (&self.features[..n_features], &self.weights[..n_features])
@@ -56,14 +51,14 @@ impl Tally {
     /// Counts the n-grams whose home was taken after the first pass, which left `n_features` of `n` in the list; how many there are in the end.
     fn count_repeats(&mut self, n: usize, n_slots: usize, n_features: usize, tf: impl Fn(u32) -> f32) -> usize {
         let Self { slots, base, features, repeats, counts, weights } = self;
-        let shift = 32 - n_slots.trailing_zeros();
+        let shift = shift(n_slots);
         let mut end = n_features;
         weights[..=n].fill(1.0);
         counts[..=n].fill(1);
         // What is left out has a place beyond all.
         features[n] = NOTHING;
         for &address in &repeats[..n - n_features] {
-            let mut slot = (address.wrapping_mul(MIX) >> shift) as usize;
+            let mut slot = home(address, shift);
             loop {
                 if slots[slot] < *base {
                     slots[slot] = *base + end as u32;
@@ -107,23 +102,27 @@ impl Tally {
     }
 }
 
+/// How far an address, mixed, is shifted to be one of so many slots.
+const fn shift(n_slots: usize) -> u32 {
+    32 - n_slots.trailing_zeros()
+}
+
+/// The slot that an address wants.
+#[inline(always)]
+fn home(address: u32, shift: u32) -> usize {
+    (address.wrapping_mul(MIX) >> shift) as usize
+}
+
 /// The first pass: writes each address whose home is free to `features`, the others to `repeats`, and says how many were the former. Both have room for all.
 #[inline(always)]
-fn distinct(
-    addresses: &[u32],
-    base: u32,
-    home: impl Fn(u32) -> usize,
-    slots: &mut [u32],
-    features: &mut [u32],
-    repeats: &mut [u32],
-) -> usize {
+fn distinct(addresses: &[u32], base: u32, shift: u32, slots: &mut [u32], features: &mut [u32], repeats: &mut [u32]) -> usize {
     let n = addresses.len();
     let (features, repeats) = (&mut features[..n], &mut repeats[..n]);
     // What is left out is taken for a feature that was met before, in the last place, where no other comes.
-    slots[home(NOTHING)] = base + n as u32;
+    slots[home(NOTHING, shift)] = base + n as u32;
     let (mut n_features, mut n_repeats) = (0, 0);
     for &address in addresses {
-        let slot = &mut slots[home(address)];
+        let slot = &mut slots[home(address, shift)];
         let is_taken = *slot >= base;
         *slot = if is_taken { *slot } else { base + n_features as u32 };
         features[n_features] = address;
